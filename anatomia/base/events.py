@@ -1,0 +1,65 @@
+"""One ledger for everything that happens: metrics, progress, notices. Files, terminal and pages read the same events."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+Event = dict[str, Any]
+Listener = Callable[[Event], None]
+
+
+class Ledger:
+    """Appends events to a JSON Lines file and passes them on to listeners (the terminal, a page).
+
+    An event is a flat dictionary with `time` (seconds since the epoch), `kind` and values. Kinds: `step` (a training
+    step and its metrics; has `step`), `sample` (a text the model wrote on the way), `progress` (only to listeners:
+    `done` of `total` `unit`s), `note` (a sentence for the user: `text`).
+    """
+
+    def __init__(self, path: Path | None = None, listeners: Sequence[Listener] = ()) -> None:
+        self.path = path
+        self.listeners = tuple(listeners)
+
+    def event(self, kind: str, **values: Any) -> None:
+        """Write one event and pass it on."""
+        event = {"time": round(time.time(), 3), "kind": kind, **values}
+        if self.path is not None:
+            with open(self.path, "a", encoding="utf-8") as handle:
+                handle.write(json.dumps(event, ensure_ascii=False) + "\n")
+        self._tell(event)
+
+    def progress(self, done: float, total: float, unit: str, **values: Any) -> None:
+        """Tell the listeners how far the stage is; nothing is written."""
+        self._tell({"time": time.time(), "kind": "progress", "done": done, "total": total, "unit": unit, **values})
+
+    def note(self, text: str) -> None:
+        """A sentence for the user."""
+        self.event("note", text=text)
+
+    def rewind(self, step: int) -> None:
+        """Drop the events of steps after `step`, and a line cut short by a kill: they are about to happen again."""
+        if self.path is None or not self.path.exists():
+            return
+        kept = [event for event in read_events(self.path) if event.get("step", 0) <= step]
+        partial = self.path.with_name(self.path.name + ".partial")
+        partial.write_text("".join(json.dumps(event, ensure_ascii=False) + "\n" for event in kept), encoding="utf-8")
+        os.replace(partial, self.path)
+
+    def _tell(self, event: Event) -> None:
+        for listener in self.listeners:
+            listener(event)
+
+
+def read_events(path: Path) -> list[Event]:
+    """The events of a ledger; a last line cut short by a kill is left out."""
+    events = []
+    if path.exists():
+        for line in path.read_bytes().split(b"\n"):
+            try:
+                events.append(json.loads(line))
+            except ValueError:
+                continue
+    return events

@@ -1,0 +1,64 @@
+"""Files that are either whole or absent: write beside, sync, rename."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+PARTIAL = ".partial"
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in `directory` durable (a rename is only safe on disk once its directory is synced)."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path` so that a reader, or a machine after a crash, sees all of it or none."""
+    partial = path.with_name(path.name + PARTIAL)
+    with open(partial, "wb") as handle:
+        handle.write(data)
+        handle.flush()
+        os.fsync(handle.fileno())
+    os.replace(partial, path)
+    sync_directory(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """`value` as readable, key-ordered-as-given UTF-8 JSON, written whole or not at all."""
+    write_bytes(path, (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value in `path`."""
+    return json.loads(path.read_bytes())
+
+
+def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
+    """One JSON value per line, written whole or not at all."""
+    write_bytes(path, b"".join((json.dumps(row, ensure_ascii=False) + "\n").encode() for row in rows))
+
+
+def read_jsonl(path: Path) -> Iterator[Any]:
+    """The values of a JSON Lines file. Lines end at line feeds only: U+2028 may stand inside a record."""
+    with open(path, "rb") as handle:
+        for line in handle:
+            if line.strip():
+                yield json.loads(line)
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def digest(value: Any) -> str:
+    """Hexadecimal SHA-256 of a JSON value in canonical form (sorted keys, no spaces)."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()

@@ -1,0 +1,64 @@
+"""Rankings: what people (or the world's simulated rankers) say about completions of one prompt."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """One annotator's ranking of the completions of one prompt.
+
+    Attributes:
+        prompt_id: names the prompt; rankings with the same id are about the same prompt and the same completions.
+        prompt: the prompt as messages ({"role", "content"}), oldest first, ending with the user's turn.
+        completions: the texts, in the order they were shown.
+        groups: indices into `completions`, best group first; indices in one group are tied. Completions the annotator
+            did not place are in no group (a partial ranking).
+        annotator: who ranked. Simulated rankers' names begin with "simulated:", files' with "file:".
+        time: seconds since the epoch, 0 where unknown.
+    """
+
+    prompt_id: str
+    prompt: tuple[dict[str, str], ...]
+    completions: tuple[str, ...]
+    groups: tuple[tuple[int, ...], ...]
+    annotator: str
+    time: float = 0.0
+
+    def __post_init__(self) -> None:
+        placed = [index for group in self.groups for index in group]
+        if len(set(placed)) != len(placed) or any(not 0 <= index < len(self.completions) for index in placed):
+            raise ValueError(f"ranking of {self.prompt_id}: {self.groups} does not fit {len(self.completions)} completions")
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """All (better, worse) index pairs; tied pairs are left out."""
+        return [
+            (better, worse)
+            for place, group in enumerate(self.groups)
+            for lower in self.groups[place + 1 :]
+            for better in group
+            for worse in lower
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """The stored form."""
+        return {
+            "prompt_id": self.prompt_id,
+            "prompt": list(self.prompt),
+            "completions": list(self.completions),
+            "groups": [list(group) for group in self.groups],
+            "annotator": self.annotator,
+            "time": self.time,
+        }
+
+    @staticmethod
+    def from_json(record: dict[str, Any]) -> "Ranking":
+        """The inverse of `to_json`."""
+        return Ranking(
+            record["prompt_id"],
+            tuple(record["prompt"]),
+            tuple(record["completions"]),
+            tuple(tuple(group) for group in record["groups"]),
+            record["annotator"],
+            record.get("time", 0.0),
+        )
