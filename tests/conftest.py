@@ -1,0 +1,26 @@
+"""What all tests share: the real data beside the checkout, and the switch for slow tests."""
+
+from pathlib import Path
+
+import pytest
+
+REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="also run the tests marked slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--slow"):
+        for item in items:
+            if "slow" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The directory of real data, where this checkout has one beside it."""
+    if not REAL_DATA.is_dir():
+        pytest.skip("no real data beside the checkout")
+    return REAL_DATA
