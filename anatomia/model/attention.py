@@ -1,0 +1,68 @@
+"""Attention, in the form that is fastest where it runs, and the masks that keep documents apart."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+HIDDEN = -1e4  # large enough that exp() is 0 in every dtype, small enough for bfloat16 sums to stay finite
+BLOCK = 128
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, window: int | None = None) -> Tensor:
+    """softmax(q kᵀ / √d + mask) v, causal where no mask is given.
+
+    On a CPU this is plain matrix products over blocks of queries: the keys after a block are never touched, and bfloat16
+    products run at their full rate (scaled_dot_product_attention does not reach it there).
+
+    Args:
+        q: [B, heads, T, d]. k, v: [B, kv_heads, S, d], S ≥ T; query t stands at position S - T + t.
+        mask: [B, T, S] additive, or None for causal. A mask must itself be causal.
+        window: attend to at most so many positions back, the own one included.
+
+    Returns:
+        [B, heads, T, d].
+    """
+    rows, heads, length, size = q.shape
+    kv, seen = k.shape[1], k.shape[2]
+    if mask is None and (length > 1 or window is not None):
+        mask = causal_mask(length, seen, window, q.dtype, q.device)[None]
+    if q.is_cuda:
+        bias = None if mask is None else mask[:, None]
+        return F.scaled_dot_product_attention(q, k, v, bias, enable_gqa=heads != kv)
+    group = heads // kv
+    q = (q * size**-0.5).reshape(rows, kv, group, length, size)
+    k, v = k.reshape(rows * kv, seen, size).transpose(1, 2), v.reshape(rows * kv, seen, size)
+    parts = []
+    for start in range(0, length, BLOCK):
+        stop = min(start + BLOCK, length)
+        last = seen - length + stop
+        block = q[:, :, :, start:stop].reshape(rows * kv, group * (stop - start), size)
+        scores = torch.bmm(block, k[:, :, :last]).view(rows, kv, group, stop - start, last)
+        if mask is not None:
+            scores = scores + mask[:, None, None, start:stop, :last]
+        weights = torch.softmax(scores, -1).view(rows * kv, group * (stop - start), last)
+        parts.append(torch.bmm(weights, v[:, :last]).view(rows, kv, group, stop - start, size))
+    y = parts[0] if len(parts) == 1 else torch.cat(parts, 3)
+    return y.view(rows, heads, length, size)
+
+
+def causal_mask(length: int, seen: int, window: int | None, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """[T, S] additive mask: query t, at position S - T + t, sees positions up to its own (and `window` back)."""
+    query = torch.arange(seen - length, seen, device=device)[:, None]
+    key = torch.arange(seen, device=device)[None]
+    hidden = key > query
+    if window is not None:
+        hidden |= key <= query - window
+    return torch.zeros(length, seen, dtype=dtype, device=device).masked_fill_(hidden, HIDDEN)
+
+
+def document_mask(documents: Tensor, dtype: torch.dtype, window: int | None = None) -> Tensor:
+    """[B, T, T] additive mask: causal, and only within a document.
+
+    Args:
+        documents: [B, T] the document each position belongs to; padding is -1 and sees only padding, so that no row of
+            the softmax is empty.
+    """
+    length = documents.shape[1]
+    mask = causal_mask(length, length, window, dtype, documents.device)
+    return mask.masked_fill(documents[:, :, None] != documents[:, None, :], HIDDEN)

@@ -1,0 +1,27 @@
+"""A decoder with one scalar output per position: reward models read it at the last token, critics at every token."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from anatomia.model.decoder import Decoder
+
+
+class ScalarModel(nn.Module):
+    """Hidden states projected onto one number."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        super().__init__()
+        self.decoder = decoder
+        self.score = nn.Parameter(torch.zeros(1, decoder.config.width))
+        if decoder.head is not None:
+            decoder.head.requires_grad_(False)  # never used here
+
+    def forward(self, ids: Tensor, positions: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """[B, T] scalars in fp32; arguments as in `Decoder.hidden`."""
+        return F.linear(self.decoder.hidden(ids, positions, mask), self.score).squeeze(-1).float()
+
+    def at_last(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """[B] the scalar at each row's last real token. ids: [B, T] padded on the right; lengths: [B]."""
+        values = self(ids)
+        return values.gather(1, (lengths - 1)[:, None]).squeeze(1)
