@@ -1,7 +1,9 @@
 """An artifact is a directory that a stage made, complete and checkable, or it does not exist.
 
 A stage builds in a *workspace* beside the artifact's final place (`.NAME.building`), where what it needs to resume may
-lie under `.resume/`. Publishing removes `.resume/`, hashes every file, writes `artifact.json`, syncs and renames.
+lie under `.resume/`. Publishing hashes and syncs every file, then writes `artifact.json`: from that moment the
+workspace is complete, and all that is left to do (dropping `.resume/`, the renames) can be killed anywhere and done
+again by `finish`.
 """
 
 import os
@@ -9,12 +11,13 @@ import platform
 import shutil
 import time
 from dataclasses import asdict, dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from anatomia import __version__
 from anatomia.base.errors import UserError
-from anatomia.base.files import digest, read_json, sha256, sync_directory, write_json
+from anatomia.base.files import PARTIAL, digest, read_json, sha256, sync_directory, write_json
 
 RECORD = "artifact.json"
 RESUME = ".resume"
@@ -72,16 +75,30 @@ def read_artifact(path: Path) -> Artifact:
         raise UserError(f"{record} cannot be read ({error}); delete {path} and run again") from error
 
 
+def workspace_of(final: Path) -> Path:
+    """Where the artifact `final` is built."""
+    return final.with_name(f".{final.name}.building")
+
+
 def workspace(final: Path, fingerprint: str) -> Path:
     """The directory in which the artifact `final` is being built, kept over kills, emptied if `fingerprint` changed."""
-    work = final.with_name(f".{final.name}.building")
+    work = workspace_of(final)
     mark = work / RESUME / "fingerprint.json"
     if work.exists() and not (mark.is_file() and read_json(mark) == fingerprint):
-        shutil.rmtree(work)
+        discard(work)
     if not work.exists():
         (work / RESUME).mkdir(parents=True)
         write_json(mark, fingerprint)
     return work
+
+
+def discard(directory: Path) -> None:
+    """Remove a directory so that a kill half-way never leaves part of it under its own name."""
+    doomed = directory.with_name(f".{directory.name.strip('.')}.old")
+    shutil.rmtree(doomed, ignore_errors=True)
+    if directory.exists():
+        os.rename(directory, doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
 
 
 def publish(
@@ -96,40 +113,46 @@ def publish(
     seconds: float,
 ) -> Artifact:
     """Turn the finished workspace `work` into the artifact `final`, atomically, replacing an older one."""
-    import torch
-
-    shutil.rmtree(work / RESUME, ignore_errors=True)
-    names = sorted(str(p.relative_to(work)) for p in work.rglob("*") if p.is_file() and p.name != RECORD)
+    files = {}
+    for path in sorted(path for path in work.rglob("*") if path.is_file()):
+        name = path.relative_to(work).as_posix()
+        if name == RECORD or name.startswith(RESUME + "/"):
+            continue
+        if name.endswith(PARTIAL):
+            path.unlink()
+            continue
+        with open(path, "rb") as handle:
+            os.fsync(handle.fileno())
+        files[name] = sha256(path)
+    for directory in [path for path in work.rglob("*") if path.is_dir()]:
+        sync_directory(directory)
     artifact = Artifact(
         path=final,
         kind=kind,
         fingerprint=fingerprint,
         settings=settings,
         parents=parents,
-        files={name: sha256(work / name) for name in names},
+        files=files,
         metrics=metrics,
         seconds=round(seconds, 3),
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        versions={"anatomia": __version__, "python": platform.python_version(), "torch": torch.__version__},
+        versions={"anatomia": __version__, "python": platform.python_version(), "torch": metadata.version("torch")},
     )
     record = asdict(artifact)
     del record["path"]
-    for name in names:
-        with open(work / name, "rb") as handle:
-            os.fsync(handle.fileno())
     write_json(work / RECORD, record)
-    for directory in [p for p in work.rglob("*") if p.is_dir()]:
-        sync_directory(directory)
-    swap(work, final)
-    return artifact
+    return finish(work, final)
 
 
-def swap(work: Path, final: Path) -> None:
-    """Rename a complete workspace into place. Killed in between, `work` is still complete and is swapped on return."""
-    old = final.with_name(f".{final.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if final.exists():
-        os.rename(final, old)
+def is_complete(work: Path, fingerprint: str) -> bool:
+    """Whether `work` is a workspace that was finished for `fingerprint` and only lacks its renames."""
+    return (work / RECORD).is_file() and read_artifact(work).fingerprint == fingerprint
+
+
+def finish(work: Path, final: Path) -> Artifact:
+    """Put a complete workspace in its place. Killed anywhere in here, doing it again ends the same."""
+    shutil.rmtree(work / RESUME, ignore_errors=True)
+    discard(final)
     os.rename(work, final)
     sync_directory(final.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    return read_artifact(final)

@@ -1,4 +1,4 @@
-"""One ledger for everything that happens: metrics, progress, notices. Files, terminal and pages read the same events."""
+"""One ledger for everything that happens: metrics, progress, notices. Files, terminal, pages read the same."""
 
 import json
 import os

@@ -12,6 +12,8 @@ PARTIAL = ".partial"
 
 def sync_directory(directory: Path) -> None:
     """Make the names in `directory` durable (a rename is only safe on disk once its directory is synced)."""
+    if os.name == "nt":  # Windows cannot open directories, and makes renames durable itself
+        return
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)

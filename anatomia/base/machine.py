@@ -1,0 +1,213 @@
+"""What this computer can do, and what is chosen for it.
+
+Which of two number formats is faster differs between processors by a factor of five, so it is measured once (under two
+seconds) and remembered per processor and torch version. A run keeps the choice it began with: results depend on the
+number of threads, the number format and the kind of device, and a resumed run must end with the same bits.
+"""
+
+import os
+import platform
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from anatomia.base.errors import UserError
+from anatomia.base.files import digest, read_json, write_json
+
+Dtype = Literal["float32", "bfloat16"]
+WORTH_IT = 1.3  # how much faster bfloat16 must be before its rounding is accepted
+SECONDS = 0.35  # of measuring per number format
+
+_applied: "Machine | None" = None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A computer and the choices made for it.
+
+    Attributes:
+        processor: its name, as the operating system says it.
+        cores: those this process may use (affinity and container limits counted in).
+        memory: bytes this process may use.
+        float32, bfloat16: measured matrix products, in 1e9 operations a second, on the chosen device.
+        gpu: its name, or "".
+        torch: the version measured with.
+        device: "cpu" or "cuda", where models are trained.
+        dtype: the number format of matrix products in training.
+        threads: for torch.
+    """
+
+    processor: str
+    cores: int
+    memory: int
+    float32: float
+    bfloat16: float
+    gpu: str
+    torch: str
+    device: str
+    dtype: Dtype
+    threads: int
+
+    def numerics(self) -> dict[str, Any]:
+        """The choices that the bits of a result depend on."""
+        return {"device": self.device, "dtype": self.dtype, "threads": self.threads}
+
+    def to_json(self) -> dict[str, Any]:
+        """The stored form."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(record: dict[str, Any]) -> "Machine":
+        """The inverse of `to_json`."""
+        return Machine(**record)
+
+
+def recall() -> Machine:
+    """The machine that was applied in this process, else the remembered measurement, else a new one (remembered)."""
+    if _applied is not None:
+        return _applied
+    path = _cache_file()
+    try:
+        return Machine.from_json(read_json(path))
+    except (OSError, ValueError, TypeError):
+        machine = measure()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, machine.to_json())
+    except OSError:
+        pass  # a home that cannot be written to costs a second measurement, nothing else
+    return machine
+
+
+def measure() -> Machine:
+    """Measure this computer, in under two seconds, and choose."""
+    import torch
+
+    cores = usable_cores()
+    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else ""
+    device = "cuda" if gpu else "cpu"
+    before = torch.get_num_threads()
+    torch.set_num_threads(cores)
+    try:
+        float32, bfloat16 = _rates(device)
+    finally:
+        torch.set_num_threads(before)
+    return Machine(
+        processor=processor_name(),
+        cores=cores,
+        memory=usable_memory(),
+        float32=float32,
+        bfloat16=bfloat16,
+        gpu=gpu,
+        torch=torch.__version__,
+        device=device,
+        dtype="bfloat16" if bfloat16 >= WORTH_IT * float32 else "float32",
+        threads=cores,
+    )
+
+
+def apply(machine: Machine) -> None:
+    """Make torch compute as `machine` says, in this process and from now on; `recall` answers with it.
+
+    Raises:
+        UserError: the machine was chosen with a GPU and there is none.
+    """
+    import torch
+    from torch.utils import deterministic
+
+    global _applied
+    if machine.device == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            f"machine.json: device = {machine.device!r}, but torch finds no GPU here; "
+            "go on where there is one, or begin a new run with --out"
+        )
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
+    torch.set_num_threads(machine.threads)
+    torch.set_flush_denormal(True)
+    # On a CPU this costs nothing measurable, and without it compiled backward passes race.
+    torch.use_deterministic_algorithms(True, warn_only=machine.device == "cuda")
+    deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    _applied = machine
+
+
+def usable_cores() -> int:
+    """Cores this process may use: its affinity, the container's quota, and OMP_NUM_THREADS where someone set it."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limits = [cores]
+    quota = _first_word("/sys/fs/cgroup/cpu.max")
+    if quota.isdigit():
+        period = Path("/sys/fs/cgroup/cpu.max").read_text().split()[1]
+        limits.append(int(quota) // int(period))
+    old_quota, old_period = (_first_word(f"/sys/fs/cgroup/cpu/cpu.cfs_{name}_us") for name in ("quota", "period"))
+    if old_quota.isdigit() and old_period.isdigit():
+        limits.append(int(old_quota) // int(old_period))
+    wish = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    if wish.isdigit():
+        limits.append(int(wish))
+    return max(1, min(limits))
+
+
+def usable_memory() -> int:
+    """Bytes of memory this process may use: the computer's, or the container's limit if that is lower; 0 if unknown."""
+    limits = []
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        word = _first_word(path)
+        if word.isdigit():
+            limits.append(int(word))
+    return min(limits, default=0)
+
+
+def processor_name() -> str:
+    """The processor's name, as the operating system says it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _rates(device: str) -> tuple[float, float]:
+    """Measured 1e9 operations a second of a 1024-wide matrix product in float32 and bfloat16, the best of many."""
+    import torch
+
+    size = 1024 if device == "cpu" else 4096
+    best = []
+    for dtype in (torch.float32, torch.bfloat16):
+        left, right = (torch.ones(size, size, dtype=dtype, device=device) for _ in range(2))
+        left @ right
+        seconds, end = float("inf"), time.perf_counter() + SECONDS
+        while time.perf_counter() < end:
+            start = time.perf_counter()
+            left @ right
+            if device == "cuda":
+                torch.cuda.synchronize()
+            seconds = min(seconds, time.perf_counter() - start)
+        best.append(round(2e-9 * size**3 / seconds, 1))
+    return best[0], best[1]
+
+
+def _cache_file() -> Path:
+    """Where the measurement of this processor with this torch (and this many cores) is remembered."""
+    from importlib import metadata
+
+    key = digest([processor_name(), usable_cores(), metadata.version("torch"), os.path.exists("/dev/nvidia0")])[:16]
+    return cache_directory() / f"machine-{key}.json"
+
+
+def cache_directory() -> Path:
+    """The user's cache directory for this program (XDG_CACHE_HOME, or its default)."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(base) / "anatomia"
+
+
+def _first_word(path: str) -> str:
+    """The first word in a file, "" where it is absent."""
+    try:
+        return Path(path).read_text().split()[0]
+    except (OSError, IndexError):
+        return ""

@@ -1,0 +1,268 @@
+"""A recipe: TOML in, typed settings out. An error is one line that names file, key, value and the way out."""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, Field, ValidationError
+
+from anatomia.base.errors import UserError
+from anatomia.base.settings import Settings
+from anatomia.stages.stage import Stage
+
+PACKAGED = ("world", "own-texts")
+Sections = Mapping[str, type[Settings]]
+T = TypeVar("T", bound=BaseModel)
+
+
+class Top(Settings):
+    """What stands at the top of a recipe, before its sections."""
+
+    name: str = Field("run", pattern=r"^[^/\\]+$", description="names the run's directory")
+    seed: int = Field(0, ge=0, description="every random stream of the run grows from it")
+    languages: tuple[Literal["pl", "en"], ...] = Field(("pl", "en"), min_length=1)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Typed settings of a whole run. Each section is an attribute: `recipe.pretrain.steps`."""
+
+    top: Top
+    sections: dict[str, Settings] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Names the run's directory."""
+        return self.top.name
+
+    @property
+    def seed(self) -> int:
+        """The seed of every random stream."""
+        return self.top.seed
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """ISO 639-1 codes."""
+        return self.top.languages
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_") and name in self.__dict__.get("sections", {}):
+            return self.sections[name]
+        raise AttributeError(f"the recipe has no section {name!r}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Every setting, defaults included, as plain JSON values."""
+        return self.top.model_dump(mode="json") | {
+            name: section.model_dump(mode="json") for name, section in self.sections.items()
+        }
+
+    def to_toml(self) -> str:
+        """Every setting, defaults included, as a recipe that reads back equal."""
+        return to_toml(self.to_json())
+
+
+def find(name: str) -> Path:
+    """The recipe called `name`: a path, or the name of one that comes with the package.
+
+    Raises:
+        UserError: there is no such recipe.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    if path.is_dir() and (path / "recipe.toml").is_file():
+        return path / "recipe.toml"
+    for directory in (_package() / "recipes", _package().parent / "recipes"):
+        packaged = directory / f"{name.removesuffix('.toml')}.toml"
+        if path.parent == Path() and packaged.is_file():
+            return packaged
+    known = ", ".join(PACKAGED)
+    raise UserError(f"no recipe {name}{meant(name, PACKAGED)}; give the path of a .toml file, or one of: {known}")
+
+
+def section_classes(modules: Sequence[ModuleType]) -> dict[str, type[Settings]]:
+    """The settings class of every section: section `x` is the class `XSettings` of a stage's module that reads it."""
+    classes: dict[str, type[Settings]] = {}
+    for module in modules:
+        for section in module.STAGE.sections:
+            found = getattr(module, f"{section.title().replace('_', '')}Settings", None)
+            if found is not None:
+                classes.setdefault(section, found)
+    return classes
+
+
+def read(path: Path, sections: Sections, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe in `path` with the overrides (`pretrain.steps=100`) laid over it.
+
+    Raises:
+        UserError: it cannot be read, or a key or a value is wrong.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path} is not valid TOML: {error}") from error
+    overridden = set()
+    for override in overrides:
+        overridden.add(_override(raw, override))
+    return build(raw, sections, lambda key: "--set" if key in overridden else str(path))
+
+
+def build(raw: dict[str, Any], sections: Sections, where: Callable[[str], str] = lambda key: "recipe") -> Recipe:
+    """Typed settings of the raw values; `where` says in which file (or option) a key was given.
+
+    Raises:
+        UserError: a key or a value is wrong.
+    """
+    names = [*Top.model_fields, *sections]
+    for key, value in raw.items():
+        if key not in names:
+            what = "section" if isinstance(value, dict) else "key"
+            known = ", ".join(names)
+            raise UserError(f"{where(key)}: {key} is no {what} of a recipe{meant(key, names)}; there are: {known}")
+        if key in sections and not isinstance(value, dict):
+            raise UserError(
+                f"{where(key)}: {key} = {_show(value)}: {key} is a section; write [{key}] and its keys below it"
+            )
+    top = _validate(Top, {key: raw[key] for key in Top.model_fields if key in raw}, "", where)
+    parts = {name: _validate(kind, raw.get(name, {}), name, where) for name, kind in sections.items()}
+    return Recipe(top, parts)
+
+
+def check(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> None:
+    """Everything that can be found wrong before anything is written, for every stage that takes part.
+
+    Raises:
+        UserError: the first thing that is wrong.
+    """
+    taking_part = [stage for stage in stages if stage.enabled(recipe)]
+    names = [stage.name for stage in taking_part]
+    for place, stage in enumerate(taking_part):
+        for parent in stage.parents(recipe):
+            if parent not in names[:place]:
+                raise UserError(
+                    f"stage {stage.name} needs stage {parent}, which this recipe leaves out; take it back in"
+                )
+        stage.check(recipe, root)
+
+
+def to_toml(value: Mapping[str, Any], prefix: str = "") -> str:
+    """TOML of nested mappings of JSON values. Nulls are left out: TOML has none, and absent means the default."""
+    plain = {key: item for key, item in value.items() if not isinstance(item, Mapping) and item is not None}
+    tables = {key: item for key, item in value.items() if isinstance(item, Mapping)}
+    lines = [f"[{prefix}]"] if prefix and (plain or not tables) else []
+    lines += [f"{_key(key)} = {_literal(item)}" for key, item in plain.items()]
+    parts = ["\n".join(lines) + "\n"] if lines else []
+    parts += [to_toml(item, f"{prefix}.{_key(key)}" if prefix else _key(key)) for key, item in tables.items()]
+    return "\n".join(parts)
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_literal(item) for item in value) + "]"
+    if isinstance(value, Mapping):
+        return (
+            "{ "
+            + ", ".join(f"{_key(key)} = {_literal(item)}" for key, item in value.items() if item is not None)
+            + " }"
+        )
+    return repr(value)
+
+
+def _key(key: str) -> str:
+    bare = key.replace("-", "").replace("_", "")
+    return key if bare.isascii() and bare.isalnum() else json.dumps(key, ensure_ascii=False)
+
+
+def _override(raw: dict[str, Any], override: str) -> str:
+    """Lay one `key=value` over the raw recipe; its dotted key."""
+    key, equals, text = override.partition("=")
+    key = key.strip()
+    if not equals or not all(key.split(".")):
+        raise UserError(f"--set {override}: give it as section.key=value, such as pretrain.steps=100")
+    *tables, last = key.split(".")
+    target = raw
+    for table in tables:
+        target = target.setdefault(table, {})
+        if not isinstance(target, dict):
+            raise UserError(f"--set {override}: {table} is a value, not a section")
+    target[last] = _value(text.strip())
+    return key
+
+
+def _value(text: str) -> Any:
+    """A TOML value; a string may come without quotes, in a list too."""
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        if text.startswith("[") and text.endswith("]"):
+            return [_value(item.strip()) for item in text[1:-1].split(",") if item.strip()]
+        return text
+    return parsed["value"] if len(parsed) == 1 else text
+
+
+def _validate(kind: type[T], raw: dict[str, Any], section: str, where: Callable[[str], str]) -> T:
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise UserError(_explain(kind, first, section, where) + more) from error
+
+
+def _explain(kind: type[BaseModel], error: Any, section: str, where: Callable[[str], str]) -> str:
+    """One line for one pydantic error."""
+    path = [str(part) for part in error["loc"]]
+    key = ".".join([section, *path] if section else path)
+    place = next((where(k) for k in _prefixes(key) if where(k) == "--set"), where(key))
+    if error["type"] == "extra_forbidden":
+        fields = _fields(kind, path[:-1])
+        return f"{place}: {key} is not a setting{meant(path[-1], fields)}; there are: {', '.join(fields)}"
+    if error["type"] == "missing":
+        return f"{place}: {key} is missing; set it"
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if not path:  # a validator over the whole section names the key itself
+        return f"{place}: {message}"
+    return f"{place}: {key} = {_show(error['input'])}: {message}"
+
+
+def _prefixes(key: str) -> list[str]:
+    parts = key.split(".")
+    return [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
+
+
+def _fields(kind: type[BaseModel], path: list[str]) -> list[str]:
+    """The names of settings under `path` within `kind`."""
+    for part in path:
+        field = kind.model_fields.get(part)
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            return []
+        kind = field.annotation
+    return list(kind.model_fields)
+
+
+def _show(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def meant(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _package() -> Path:
+    return Path(str(resources.files("anatomia")))
