@@ -12,7 +12,8 @@ def expand(patterns: Sequence[str], root: Path, key: str) -> list[Path]:
     """The files that `patterns` name, each once, pattern by pattern and sorted within one.
 
     Patterns start from `root` unless absolute; `~` is the home directory, `**` any number of directories. Hidden files
-    are not matched by `*`. A name that exists as it stands is taken as it stands, brackets and all. `key` is the recipe's key, for the error.
+    are not matched by `*`. A name that exists as it stands is taken as it stands, brackets and all. `key` is the
+    recipe's key, for the error.
 
     Raises:
         UserError: a pattern matches no file.

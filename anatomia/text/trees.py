@@ -1,0 +1,60 @@
+"""OpenAssistant's conversation trees: every message has several replies, and people ranked the assistant's.
+
+Köpf et al. 2023, "OpenAssistant Conversations", section 3. `rank` 0 is the best among siblings; it may be missing.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+Message = dict[str, Any]
+
+
+def replies(message: Message) -> list[Message]:
+    """The replies that were not deleted, failed in review or left empty; ranked ones first, best first."""
+    kept = [reply for reply in message.get("replies") or [] if is_kept(reply)]
+    return sorted(kept, key=lambda reply: reply["rank"] if reply.get("rank") is not None else len(kept))
+
+
+def is_kept(message: Message) -> bool:
+    """Whether a message may be learned from."""
+    passed = not message.get("deleted") and message.get("review_result") is not False
+    return passed and bool((message.get("text") or "").strip())
+
+
+def best_paths(root: Message) -> Iterator[list[Message]]:
+    """The paths from the root on which every assistant's message is the best among its siblings.
+
+    A path ends at an assistant's message that nobody went on from. There are several where several people went on.
+    """
+    waiting = [[root]]
+    while waiting:
+        path = waiting.pop()
+        following = replies(path[-1])
+        if path[-1]["role"] == "prompter":
+            if following:
+                waiting.append([*path, following[0]])
+            continue
+        continued = [reply for reply in following if replies(reply)]
+        if continued:
+            waiting.extend([*path, reply] for reply in reversed(continued))
+        else:
+            yield path
+
+
+def sibling_groups(root: Message) -> Iterator[tuple[list[Message], list[Message]]]:
+    """(path to a prompter's message, the assistant's replies to it), wherever at least two replies are ranked."""
+    waiting = [[root]]
+    while waiting:
+        path = waiting.pop()
+        following = replies(path[-1])
+        if path[-1]["role"] == "prompter" and sum(reply.get("rank") is not None for reply in following) >= 2:
+            yield path, following
+        waiting.extend([*path, reply] for reply in reversed(following))
+
+
+def as_messages(path: list[Message]) -> list[dict[str, str]]:
+    """A path as messages with role (user or assistant) and content."""
+    return [
+        {"role": "user" if message["role"] == "prompter" else "assistant", "content": message["text"].strip()}
+        for message in path
+    ]
