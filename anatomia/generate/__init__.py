@@ -1,0 +1,1 @@
+"""Generation: one decoding loop behind chat, sampling, evaluation, RL and explanations alike."""

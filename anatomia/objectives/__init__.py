@@ -1,0 +1,1 @@
+"""What the loop can be asked to learn: the next token, people's preferences, a better policy."""

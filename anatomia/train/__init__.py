@@ -1,0 +1,1 @@
+"""The one training loop: optimizer, schedule, guards, checkpoints. What is learnt is an objective's business."""

@@ -1,0 +1,81 @@
+"""Next-token prediction: pretraining on documents and fine-tuning on dialogues are the same objective."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from anatomia.model.attention import document_mask
+from anatomia.model.decoder import Decoder
+from anatomia.objectives.cross_entropy import linear_cross_entropy
+from anatomia.tokens.batches import Batch, Packed
+from anatomia.train.objective import Sums
+
+Hook = Callable[[nn.Module, int], Sums]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some rows of a step's batch, and the step's total loss weight, so that the pieces' losses add up to its mean."""
+
+    batch: Batch
+    total: float
+
+
+class NextToken:
+    """Mean cross-entropy over the positions that carry loss, on packed rows whose documents do not see each other.
+
+    Args:
+        data: gives the batch of each step.
+        micro_rows: rows per forward pass; changes memory, not the result beyond rounding.
+        hook: called after each step (validation, samples); returns metrics.
+    """
+
+    def __init__(self, data: Packed, micro_rows: int, hook: Hook) -> None:
+        self.data, self.micro_rows, self.hook = data, micro_rows, hook
+
+    def micro_batches(self, model: nn.Module, step: int) -> Sequence[Piece]:
+        batch = self.data.batch(step)
+        total = max(float(batch.weights.sum()), 1.0)
+        starts = range(0, batch.ids.shape[0], self.micro_rows)
+        return [Piece(rows(batch, start, start + self.micro_rows), total) for start in starts]
+
+    def loss(self, model: nn.Module, micro: Piece) -> tuple[Tensor, dict[str, Tensor | float]]:
+        assert isinstance(model, Decoder)
+        loss = batch_loss(model, micro.batch, micro.batch.weights / micro.total)
+        return loss, {"tokens": float((micro.batch.documents >= 0).sum())}
+
+    def after(self, model: nn.Module, step: int) -> Sums:
+        return self.hook(model, step)
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+    def load(self, state: dict[str, Any]) -> None:
+        pass
+
+
+def batch_loss(model: Decoder, batch: Batch, weights: Tensor) -> Tensor:
+    """Σ weights · (-log p(target)) over a packed batch, in nats. weights: [B, T] fp32."""
+    mask = document_mask(batch.documents, model.embedding.dtype, model.config.sliding_window)
+    hidden = model.hidden(batch.ids, batch.positions, mask)
+    return linear_cross_entropy(hidden.flatten(0, 1), model.output, batch.targets.flatten(), weights.flatten())
+
+
+def rows(batch: Batch, start: int, stop: int) -> Batch:
+    """Rows `start` to `stop` of a batch."""
+    span = slice(start, stop)
+    return Batch(batch.ids[span], batch.targets[span], batch.weights[span], batch.positions[span], batch.documents[span])
+
+
+@torch.no_grad()
+def mean_loss(model: Decoder, data: Packed, steps: int) -> tuple[float, float]:
+    """(summed loss in nats, summed loss weight) over the first `steps` batches of `data`."""
+    total, weight = 0.0, 0.0
+    for step in range(steps):
+        batch = data.batch(step)
+        total += float(batch_loss(model, batch, batch.weights))
+        weight += float(batch.weights.sum())
+    return total, weight
