@@ -98,7 +98,7 @@ class _Growing:
         self.kept = True
 
     def __enter__(self) -> "_Growing":
-        self.file: BinaryIO = open(self.partial, "wb")  # noqa: SIM115
+        self.file: BinaryIO = open(self.partial, "wb")
         self.file.write(bytes(HEADER))
         return self
 

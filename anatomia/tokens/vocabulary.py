@@ -106,7 +106,7 @@ class Vocabulary:
         text = self.tokenizer.id_to_token(token)
         if text is None:
             return b""
-        return text.encode() if token in self._added else token_bytes(text, self._byte_level)
+        return text.encode() if token in self.added else token_bytes(text, self.byte_level)
 
     @cached_property
     def literal(self) -> Tokenizer:
@@ -121,11 +121,13 @@ class Vocabulary:
         return _bare(self.tokenizer)
 
     @cached_property
-    def _added(self) -> frozenset[int]:
+    def added(self) -> frozenset[int]:
+        """The ids of tokens added beside the model, special or not."""
         return frozenset(self.tokenizer.get_added_tokens_decoder())
 
     @cached_property
-    def _byte_level(self) -> bool:
+    def byte_level(self) -> bool:
+        """Whether tokens are named in the byte-level alphabet (GPT-2's kind)."""
         return '"ByteLevel"' in str(self.tokenizer.decoder.__getstate__()) if self.tokenizer.decoder else False
 
     def _id(self, name: str) -> int | None:
