@@ -1,7 +1,13 @@
 """Rankings: what people (or the world's simulated rankers) say about completions of one prompt."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
+
+Message = dict[str, str]
+Groups = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -19,16 +25,18 @@ class Ranking:
     """
 
     prompt_id: str
-    prompt: tuple[dict[str, str], ...]
+    prompt: tuple[Message, ...]
     completions: tuple[str, ...]
-    groups: tuple[tuple[int, ...], ...]
+    groups: Groups
     annotator: str
     time: float = 0.0
 
     def __post_init__(self) -> None:
         placed = [index for group in self.groups for index in group]
         if len(set(placed)) != len(placed) or any(not 0 <= index < len(self.completions) for index in placed):
-            raise ValueError(f"ranking of {self.prompt_id}: {self.groups} does not fit {len(self.completions)} completions")
+            raise ValueError(
+                f"ranking of {self.prompt_id}: {self.groups} does not fit {len(self.completions)} completions"
+            )
 
     def pairs(self) -> list[tuple[int, int]]:
         """All (better, worse) index pairs; tied pairs are left out."""
@@ -62,3 +70,10 @@ class Ranking:
             record["annotator"],
             record.get("time", 0.0),
         )
+
+
+def name_of(prompt: Sequence[Message], completions: Sequence[str] = ()) -> str:
+    """A name for a prompt (and its completions): 64 bits of BLAKE2b, in hexadecimal, equal wherever the texts are."""
+    turns = [[message["role"], message["content"]] for message in prompt]
+    text = json.dumps([turns, list(completions)], ensure_ascii=False, separators=(",", ":"))
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

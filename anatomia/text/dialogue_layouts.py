@@ -73,16 +73,16 @@ def turns(record: Record, messages: Any) -> tuple[Turn, ...]:
 
 
 def text(record: Record, value: Any, key: str) -> str:
-    """`value` as stripped text; absent is "".
+    """`value` as stripped text. Absent is ""; numbers and truth values, which tools make of "7" and "True", are text.
 
     Raises:
-        UserError: it is neither text nor absent.
+        UserError: it is something else.
     """
     if value is None:
         return ""
-    if not isinstance(value, str):
+    if not isinstance(value, str | int | float):
         record.fail(f"{key} is text, not {type(value).__name__}")
-    return value.strip()
+    return str(value).strip()
 
 
 def ask(instruction: str, given: str = "") -> str:
