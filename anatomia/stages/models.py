@@ -1,0 +1,82 @@
+"""What the stages that train and use models share."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import Field
+
+from anatomia.base.artifact import Artifact
+from anatomia.base.machine import recall
+from anatomia.base.settings import Settings
+from anatomia.model.checkpoint import load_model, save_model
+from anatomia.model.decoder import Decoder
+from anatomia.model.scalar import ScalarModel
+from anatomia.stages.stage import Metrics
+from anatomia.tokens.vocabulary import Vocabulary
+from anatomia.train.loop import LoopSettings
+from anatomia.train.optimizer import OptimizerSettings
+
+
+class TrainingSettings(Settings):
+    """What every stage that trains can be told.
+
+    Attributes:
+        learning_rate: the peak of the schedule. warmup: steps of linear rise. decay: share of the steps in which it falls.
+        micro_batch: rows (or sequences) per forward pass; less needs less memory and changes nothing else.
+        clip: largest norm of a step's gradient; 0 never clips.
+    """
+
+    learning_rate: float = Field(gt=0)
+    warmup: int = Field(default=20, ge=0)
+    decay: float = Field(default=0.5, ge=0, le=1)
+    weight_decay: float = Field(default=0.1, ge=0)
+    clip: float = Field(default=1.0, ge=0)
+    micro_batch: int = Field(default=16, ge=1)
+
+
+def loop_settings(settings: TrainingSettings, steps: int) -> LoopSettings:
+    """The loop's settings for a stage, in the number format that was chosen for this machine."""
+    return LoopSettings(
+        steps=steps,
+        learning_rate=settings.learning_rate,
+        warmup=min(settings.warmup, steps // 2),
+        decay=settings.decay,
+        optimizer=OptimizerSettings(weight_decay=settings.weight_decay, clip=settings.clip),
+        dtype=getattr(torch, recall().dtype),
+    )
+
+
+def policy_stage(recipe: Any) -> str:
+    """The stage whose model is sampled from and improved: the fine-tuned one, or the base where there is none."""
+    return "finetune" if recipe.finetune.enabled else "pretrain"
+
+
+def open_model(artifact: Artifact) -> tuple[Decoder, Vocabulary]:
+    """A stage's model, on the machine's device, ready to be used, and its vocabulary."""
+    return load_model(artifact.path).to(recall().device).eval(), Vocabulary.load(artifact.path)
+
+
+def with_template(vocabulary: Vocabulary, template: str) -> Vocabulary:
+    """The same vocabulary with another chat template."""
+    config = vocabulary.config | {"chat_template": template}
+    return Vocabulary(vocabulary.tokenizer, config, vocabulary.name, vocabulary.stops, vocabulary.notes)
+
+
+def save(directory: Path, model: Decoder | ScalarModel, vocabulary: Vocabulary) -> None:
+    """Write a whole Hugging Face directory: model and tokenizer."""
+    save_model(directory, model)
+    vocabulary.save(directory)
+
+
+def in_share(text: str, share: float) -> bool:
+    """Whether `text` falls into a fixed share of all texts, by its hash: how held-out data are split off."""
+    value = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+    return value < share * 2.0**64
+
+
+def training_metrics(trained: dict[str, Any]) -> Metrics:
+    """The loop's figures as they stand in `artifact.json`: the last step's under their own names, in `last`."""
+    last = {key.removeprefix("last_"): value for key, value in trained.items() if key.startswith("last_")}
+    return {key: value for key, value in trained.items() if not key.startswith("last_")} | {"last": last}
