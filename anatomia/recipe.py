@@ -76,14 +76,17 @@ def find(name: str) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    if path.is_dir() and (path / "recipe.toml").is_file():
-        return path / "recipe.toml"
     for directory in (_package() / "recipes", _package().parent / "recipes"):
         packaged = directory / f"{name.removesuffix('.toml')}.toml"
         if path.parent == Path() and packaged.is_file():
             return packaged
     known = ", ".join(PACKAGED)
     raise UserError(f"no recipe {name}{meant(name, PACKAGED)}; give the path of a .toml file, or one of: {known}")
+
+
+def root_of(path: Path) -> Path:
+    """Where relative paths in the recipe `path` start from: beside it, but for one inside the installed package."""
+    return Path() if path.resolve().is_relative_to(_package().resolve()) else path.parent
 
 
 def section_classes(modules: Sequence[ModuleType]) -> dict[str, type[Settings]]:
@@ -251,7 +254,7 @@ def _fields(kind: type[BaseModel], path: list[str]) -> list[str]:
         if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
             return []
         kind = field.annotation
-    return list(kind.model_fields)
+    return [field.alias or name for name, field in kind.model_fields.items()]
 
 
 def _show(value: Any) -> str:

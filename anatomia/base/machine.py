@@ -107,6 +107,11 @@ def measure() -> Machine:
     )
 
 
+def forget() -> None:
+    """Drop the remembered measurement, so that the next `recall` measures again."""
+    _cache_file().unlink(missing_ok=True)
+
+
 def apply(machine: Machine) -> None:
     """Make torch compute as `machine` says, in this process and from now on; `recall` answers with it.
 

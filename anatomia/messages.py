@@ -1,0 +1,85 @@
+"""What the terminal says, in English and Polish."""
+
+import os
+from collections.abc import Mapping
+from typing import Literal
+
+Language = Literal["en", "pl"]
+
+POLISH = {
+    "unchanged": "bez zmian",
+    "note": "uwaga",
+    "about {time} left": "jeszcze około {time}",
+    "step {step}": "krok {step}",
+    "resuming": "wznowiono",
+    "What each stage achieved": "Co osiągnął każdy etap",
+    "stage": "etap",
+    "state": "stan",
+    "time": "czas",
+    "result": "wynik",
+    "done": "gotowe",
+    "outdated": "nieaktualne",
+    "unfinished": "niedokończone",
+    "absent": "brak",
+    "Report": "Raport",
+    "What to type next": "Co wpisać dalej",
+    "talk to the model": "rozmowa z modelem",
+    "the same question to every stage's model": "to samo pytanie do modelu po każdym etapie",
+    "rank its answers yourself": "własny ranking odpowiedzi modelu",
+    "write the report again": "raport od nowa",
+    "all metrics": "wszystkie miary",
+    "Where does the river begin?": "Gdzie zaczyna się rzeka?",
+    "Stopped. The same command goes on from here.": "Przerwano. To samo polecenie ruszy dalej od tego miejsca.",
+    "This computer": "Ten komputer",
+    "documents": "dokumentów",
+    "files": "plików",
+    "tokens": "tokenów",
+    "steps": "kroków",
+    "prompts": "poleceń",
+    "answers": "odpowiedzi",
+    "rankings": "rankingów",
+    "questions": "pytań",
+    "pages": "stron",
+}
+
+
+class Messages:
+    """Looks up what to say. A message that the table lacks is said in English."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+
+    def __call__(self, message: str, **values: object) -> str:
+        said = POLISH.get(message, message) if self.language == "pl" else message
+        return said.format(**values) if values else said
+
+    def number(self, value: object) -> str:
+        """A number as it is written in the language: 12,345.6 or 12 345,6; four significant digits of a fraction."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return str(value)
+        if isinstance(value, int) or (value.is_integer() and abs(value) < 1e15):
+            text = f"{int(value):,}"
+        elif abs(value) >= 1000:
+            text = f"{value:,.0f}"
+        else:
+            text = f"{value:.4g}"
+        return text.replace(",", "\N{NO-BREAK SPACE}").replace(".", ",") if self.language == "pl" else text
+
+    def share(self, value: float) -> str:
+        """A share of one as a percentage."""
+        return f"{self.number(round(100 * value, 1))}%"
+
+
+def preferred_language(environment: Mapping[str, str] = os.environ) -> Language:
+    """Polish where the user's locale is Polish, else English."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if environment.get(name):
+            return "pl" if environment[name].startswith("pl") else "en"
+    return "en"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 0:07, 12:31, 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

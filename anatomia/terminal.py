@@ -1,0 +1,238 @@
+"""Live progress of a run in a terminal: a line per finished stage, a bar for the one at work, and a table at the end.
+
+Where the output is no terminal (a file, a pipe, CI) the same is said in plain lines, one in ten seconds at most.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from anatomia.base.events import Event
+from anatomia.headlines import headline
+from anatomia.messages import Messages, duration
+from anatomia.runs import MODELS, Standing, report_page
+
+QUIET = 10.0  # seconds between plain lines of one stage
+WATCHED = ("loss", "bits_per_byte", "accuracy", "reward", "score", "kl")  # shown beside the bar, when a step has them
+WIDTH = 10  # of the column of stages' names
+
+
+class Terminal:
+    """A listener to a run's events. Use it as a context manager, so that the bar is put away whatever happens."""
+
+    def __init__(self, console: Console, messages: Messages, clock: Callable[[], float] = time.monotonic) -> None:
+        self.console = console
+        self.messages = messages
+        self.clock = clock
+        self.view: _Bar | _Lines = _Bar(self) if console.is_terminal else _Lines(self)
+
+    def __enter__(self) -> "Terminal":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.view.stop()
+
+    def __call__(self, event: Event) -> None:
+        kind = event["kind"]
+        if kind == "stage" and event["state"] == "begin":
+            self.view.begin(event["stage"])
+        elif kind == "stage":
+            self.view.stop()
+            self.console.print(self._finished(event))
+        elif kind == "note":
+            self.console.print(f"[yellow]{self.messages('note')}:[/] {escape(event['text'])}")
+        elif kind == "sample":
+            self._sample(event)
+        elif kind == "progress":
+            self.view.progress(event)
+        elif kind in ("step", "validation"):
+            self.view.latest(event)
+
+    def figures(self, event: Mapping[str, Any]) -> str:
+        """The watched figures of a step, in one line."""
+        present = [name for name in WATCHED if isinstance(event.get(name), int | float)]
+        return "  ".join(f"{name.replace('_', ' ')} {self.messages.number(float(event[name]))}" for name in present[:3])
+
+    def _finished(self, event: Event) -> Table:
+        fresh = event["state"] == "fresh"
+        row = Table.grid(padding=(0, 2))
+        row.add_column(width=WIDTH + 2)
+        row.add_column(width=9, justify="right")
+        row.add_column(overflow="fold")
+        mark = "[dim]·[/]" if fresh else "[green]✓[/]"
+        took = f"[dim]{self.messages('unchanged')}[/]" if fresh else duration(event["seconds"])
+        row.add_row(
+            f"{mark} [bold]{event['stage']}[/]", took, headline(event["stage"], event["metrics"], self.messages)
+        )
+        return row
+
+    def _sample(self, event: Event) -> None:
+        start = Text(f"  {self.messages('step {step}', step=event['step'])}  " if "step" in event else "  ", "dim")
+        prompt, text = str(event.get("prompt", "")), " ".join(str(event.get("text", "")).split())
+        line = start + Text(prompt, "cyan") + Text((" " if prompt else "") + text, "italic")
+        line.truncate(2 * max(40, self.console.width) - 4, overflow="ellipsis")
+        self.console.print(line)
+
+
+class _Bar:
+    """The stage at work as a bar at the bottom of the terminal."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self.terminal = terminal
+        self.bar: Progress | None = None
+        self.task: TaskID | None = None
+        self.unit = ""
+        self.stage = ""
+        self.figures = ""
+
+    def begin(self, stage: str) -> None:
+        self.stop()
+        self.stage, self.unit, self.figures = stage, "", ""
+        self.bar = Progress(
+            SpinnerColumn("dots", style="cyan"),
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=None, complete_style="cyan", finished_style="green"),
+            _Done(self.terminal.messages),
+            _Speed(self.terminal.messages),
+            TextColumn("[cyan]{task.fields[figures]}"),
+            console=self.terminal.console,
+            transient=True,
+            expand=True,
+        )
+        self.task = self.bar.add_task(stage, total=None, figures="", unit="")
+        self.bar.start()
+
+    def progress(self, event: Event) -> None:
+        if self.bar is None or self.task is None:
+            return
+        if event["unit"] != self.unit:  # another kind of work, or the first: its speed is measured afresh
+            self.unit = event["unit"]
+            self.bar.remove_task(self.task)
+            self.task = self.bar.add_task(
+                self.stage, total=event["total"], completed=event["done"], unit=self.unit, figures=self.figures
+            )
+        figures = self.terminal.figures(event) or self.figures
+        self.bar.update(self.task, completed=event["done"], total=event["total"], figures=figures)
+
+    def latest(self, event: Event) -> None:
+        self.figures = self.terminal.figures(event)
+        if self.bar is not None and self.task is not None:
+            self.bar.update(self.task, figures=self.figures)
+
+    def stop(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+        self.bar, self.task = None, None
+
+
+class _Done(ProgressColumn):
+    def __init__(self, messages: Messages) -> None:
+        super().__init__()
+        self.messages = messages
+
+    def render(self, task: Task) -> Text:
+        if task.total is None:
+            return Text(duration(task.elapsed or 0), "dim")
+        of = f"{self.messages.number(round(task.completed))}/{self.messages.number(round(task.total))}"
+        return Text(f"{of} {self.messages(task.fields['unit'])}")
+
+
+class _Speed(ProgressColumn):
+    def __init__(self, messages: Messages) -> None:
+        super().__init__()
+        self.messages = messages
+
+    def render(self, task: Task) -> Text:
+        if task.total is None or not task.speed or task.time_remaining is None:
+            return Text("")
+        left = self.messages("about {time} left", time=duration(task.time_remaining))
+        return Text(f"{self.messages.number(float(f'{task.speed:.3g}'))}/s  {left}", "dim")
+
+
+class _Lines:
+    """The stage at work as a plain line now and then."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self.terminal = terminal
+        self.stage = ""
+        self.unit = ""
+        self.figures = ""
+        self.begun = (0.0, 0.0)
+        self.said = 0.0
+
+    def begin(self, stage: str) -> None:
+        self.stage, self.unit, self.figures = stage, "", ""
+        self.said = self.terminal.clock()
+        self.terminal.console.print(f"{stage} ...")
+
+    def progress(self, event: Event) -> None:
+        now = self.terminal.clock()
+        if event["unit"] != self.unit:
+            self.unit, self.begun = event["unit"], (now, event["done"])
+        self.figures = self.terminal.figures(event) or self.figures
+        if now - self.said < QUIET:
+            return
+        self.said = now
+        say = self.terminal.messages
+        parts = [f"{say.number(round(event['done']))}/{say.number(round(event['total']))} {say(self.unit)}"]
+        speed = (event["done"] - self.begun[1]) / max(now - self.begun[0], 1e-9)
+        if speed > 0:
+            left = duration((event["total"] - event["done"]) / speed)
+            parts += [f"{say.number(float(f'{speed:.3g}'))}/s", say("about {time} left", time=left)]
+        self.terminal.console.print(f"{self.stage} {', '.join([*parts, self.figures]).rstrip(', ')}", soft_wrap=True)
+
+    def latest(self, event: Event) -> None:
+        self.figures = self.terminal.figures(event)
+
+    def stop(self) -> None:
+        pass
+
+
+def summary(standings: list[Standing], messages: Messages) -> Table:
+    """The table of what each stage achieved."""
+    table = Table(title=messages("What each stage achieved"), title_justify="left", title_style="bold", expand=False)
+    table.add_column(messages("stage"), style="bold")
+    table.add_column(messages("state"))
+    table.add_column(messages("time"), justify="right")
+    table.add_column(messages("result"), overflow="fold")
+    colors = {"done": "green", "outdated": "yellow", "unfinished": "yellow", "absent": "dim"}
+    for standing in standings:
+        made = standing.artifact
+        table.add_row(
+            standing.stage,
+            f"[{colors[standing.state]}]{messages(standing.state)}[/]",
+            duration(made.seconds) if made else "",
+            headline(standing.stage, made.metrics, messages) if made else "",
+        )
+    return table
+
+
+def farewell(console: Console, run: Path, standings: list[Standing], messages: Messages) -> None:
+    """What each stage achieved, where the report is, and what to type next."""
+    console.print()
+    console.print(summary([standing for standing in standings if standing.state != "absent"], messages))
+    done = {standing.stage for standing in standings if standing.state == "done"}
+    page = report_page(run)
+    if page is not None and "report" in done:
+        console.print(f"\n[bold]{messages('Report')}[/]  {escape(str(page))}", soft_wrap=True)
+    models = [stage for stage in reversed(MODELS) if stage in done]
+    if not models:
+        return
+    question = messages("Where does the river begin?")
+    paths = " ".join(f"{run}/{stage}" for stage in models)
+    commands = [(f"anatomia chat {run}", "talk to the model")]
+    if len(models) > 1:
+        commands.append((f'anatomia compare {paths} --prompt "{question}"', "the same question to every stage's model"))
+    if "sample" in done:
+        commands.append((f"anatomia rank {run}", "rank its answers yourself"))
+    commands.append((f"anatomia status {run} --json", "all metrics"))
+    console.print(f"\n[bold]{messages('What to type next')}[/]")
+    for command, what in commands:
+        console.print(f"  [cyan]{escape(command)}[/]  [dim]{messages(what)}[/]", soft_wrap=True, highlight=False)
