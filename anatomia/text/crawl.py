@@ -1,0 +1,195 @@
+"""Web crawls: WARC files (0.17 to 1.1) with pages, WET files with their texts."""
+
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import IO
+
+from fastwarc.stream_io import BrotliReader, GzipReader
+from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
+
+from anatomia.text.extract import LONGEST
+
+_HTML = frozenset(("text/html", "application/xhtml+xml", "application/vnd.wap.xhtml+xml"))
+_PLAIN = frozenset(("text/plain",))
+_SWALLOWED = re.compile(rb"\r?\nWARC/[01]\.\d+\r?\n")
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page as a crawl or a file holds it: bytes, and what was said about them.
+
+    Attributes:
+        source: its address.
+        body: undecoded, but without transfer and content encodings.
+        charset: the encoding that the HTTP header names, "" if none.
+        html: HTML if true, else plain text.
+        date: when it was fetched, as recorded (may be no valid date), "" if unknown.
+    """
+
+    source: str
+    body: bytes
+    charset: str = ""
+    html: bool = True
+    date: str = ""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Something in a source that gives no document, and why.
+
+    Attributes:
+        rule: the line of the funnel it counts in.
+        reason: the rule with its numbers, for a person.
+        source: where it was.
+        text: what there was of it, to be shown.
+        characters: its size, as far as known.
+    """
+
+    rule: str
+    reason: str
+    source: str
+    text: str = ""
+    characters: int = 0
+
+
+def read_crawl(path: Path, name: str) -> Iterator[Page | Refused]:
+    """Pages of responses with status 200, texts of conversions, and what was refused.
+
+    Refused as `crawl_type`: images, styles and whatever else is neither HTML nor plain text, DNS answers, robots.txt.
+    As `crawl_status`: redirects and errors. As `unreadable`: bodies that do not decode, damage, a file cut short, old
+    ARC files. Requests, metadata and revisits are no documents and are passed over.
+
+    A damaged record does not end the reading: after it, records are looked for again in FastWARC's lenient way.
+    """
+    done, seen = 0, set()
+    for lenient in (False, True):
+        try:
+            for record, block, trouble in _records(path, lenient):
+                if lenient and record.record_id in seen:
+                    continue
+                seen.add(record.record_id)
+                done = record.stream_pos
+                if trouble:
+                    yield Refused("unreadable", trouble, _address(record) or name, characters=block)
+                    continue
+                found = _read(record, name)
+                if found is not None:
+                    yield found
+            break
+        except (OSError, ValueError, RuntimeError) as error:
+            with open(path, "rb") as handle:
+                if b"filedesc://" in handle.read(64):
+                    yield Refused("unreadable", "an ARC file; convert it to WARC (warcio recompress)", name)
+                    return
+            yield Refused("unreadable", f"damaged after the record at byte {done:,}: {error}", name)
+    if not _ends_whole(path, done):
+        yield Refused("unreadable", "cut short: the file ends in the middle of a record", name)
+
+
+def _records(path: Path, lenient: bool) -> Iterator[tuple[WarcRecord, int, str]]:
+    """Records with their whole block in memory, its bytes, and what is wrong with it ("" if nothing)."""
+    with open(path, "rb") as handle:
+        for record in ArchiveIterator(handle, parse_http=False, quirks_mode=lenient):
+            declared = record.headers.get("Content-Length") or ""
+            if not declared.isdecimal():
+                raise ValueError("a record without a valid Content-Length")
+            if int(declared) > LONGEST:
+                yield record, int(declared), f"{int(declared):,} bytes are more than a page has"
+                continue
+            record.freeze()
+            size, trouble = record.content_length, ""
+            if size < int(declared):
+                trouble = f"cut short: the record has {size:,} of {int(declared):,} bytes"
+            elif _SWALLOWED.search(record.reader.read()):
+                trouble = f"its length, {size:,} bytes, runs into the next record"
+            record.reader.seek(0)
+            yield record, size, trouble
+
+
+def _read(record: WarcRecord, name: str) -> Page | Refused | None:
+    kind, address, size = record.record_type, _address(record) or name, record.content_length
+    date = record.headers.get("WARC-Date") or ""
+    if kind == WarcRecordType.conversion:
+        return Page(address, record.reader.read(), "utf-8", html=False, date=date)
+    if kind not in (WarcRecordType.response, WarcRecordType.resource):
+        return None
+    if address.startswith(("metadata:", "dns:")) or address.endswith("/robots.txt"):
+        return Refused("crawl_type", "no page", address, characters=size)
+    mime, charset, coding = (record.headers.get("Content-Type") or "").split(";")[0].strip(), "", ""
+    if kind == WarcRecordType.response:
+        try:
+            record.parse_http(auto_decode="transfer", quirks_mode=True)
+        except (OSError, ValueError) as error:
+            return Refused("unreadable", f"no valid HTTP: {error}", address, characters=size)
+        status = record.http_headers.status_code if record.http_headers is not None else None
+        if status != 200:
+            return Refused("crawl_status", f"status {status}", address, characters=size)
+        mime, charset = record.http_content_type or "", record.http_charset or ""
+        coding = (record.http_headers.get("Content-Encoding") or "").strip().lower()
+    if mime.lower() not in _HTML and mime.lower() not in _PLAIN:
+        return Refused("crawl_type", f"its type is {mime or 'not given'}", address, characters=size)
+    try:
+        body = _decoded(record.reader.read(), coding)
+    except (OSError, ValueError, RuntimeError) as error:
+        return Refused("unreadable", f"the body does not decode: {error}", address, characters=size)
+    if len(body) > LONGEST:
+        return Refused("crawl_type", f"more than {LONGEST:,} bytes", address, characters=size)
+    return Page(address, body, charset, mime.lower() in _HTML, date)
+
+
+def _decoded(body: bytes, coding: str) -> bytes:
+    """The body without its content encoding, if it has the one that is named: some crawlers decode and keep the header.
+
+    Raises:
+        OSError: the body is damaged.
+    """
+    if body.startswith(b"\x1f\x8b"):
+        return GzipReader(BytesIO(body)).read(LONGEST + 1)
+    if coding == "br":
+        try:
+            return BrotliReader(BytesIO(body)).read(LONGEST + 1)
+        except OSError:
+            if body.lstrip().startswith(b"<"):
+                return body
+            raise
+    if coding == "deflate" and not body.lstrip().startswith(b"<"):
+        return GzipReader(BytesIO(body), zlib=True).read(LONGEST + 1)
+    return body
+
+
+def _address(record: WarcRecord) -> str:
+    return (record.headers.get("WARC-Target-URI") or "").strip().strip("<>")
+
+
+def _ends_whole(path: Path, position: int) -> bool:
+    """Whether the file, from its last record on, is complete: FastWARC takes a cut file's end for the end."""
+    with open(path, "rb") as handle:
+        gzip = handle.read(2) == b"\x1f\x8b"
+        if gzip:
+            return _gzip_ends_whole(handle, position)
+        handle.seek(max(0, path.stat().st_size - 4))
+        tail = handle.read()
+    return tail.endswith((b"\r\n\r\n", b"\n\n"))
+
+
+def _gzip_ends_whole(handle: IO[bytes], position: int) -> bool:
+    """Whether the gzip member at `position` and all that follow are complete."""
+    handle.seek(position)
+    stream = zlib.decompressobj(wbits=31)
+    fresh = True
+    while data := handle.read(1 << 16):
+        while data:
+            fresh = False
+            try:
+                stream.decompress(data)
+            except zlib.error:
+                return False
+            data = b""
+            if stream.eof:
+                data = stream.unused_data.lstrip(b"\0")
+                stream, fresh = zlib.decompressobj(wbits=31), True
+    return fresh

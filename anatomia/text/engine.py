@@ -1,0 +1,77 @@
+"""Work spread over processes, with results in the order of the tasks, whatever the number of processes."""
+
+import multiprocessing
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import chain, islice
+from multiprocessing.connection import wait
+from typing import TypeVar
+
+from anatomia.base.errors import UserError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def cores() -> int:
+    """The processor cores this process may use (a container's or a batch system's share, not the machine's)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def map_ordered(
+    function: Callable[[Task], Result], tasks: Iterable[Task], processes: int | None = None, small: int = 2
+) -> Iterator[Result]:
+    """`function` of each task, in the order of the tasks.
+
+    Processes are started afresh ("spawn"), since a fork copies the locks of torch's threads in whatever state they are.
+    Few tasks wait at a time, so that neither tasks nor results fill the memory.
+
+    Args:
+        function: a module-level function (it is sent by name); its result must not depend on other tasks.
+        tasks: picklable; read as they are needed.
+        processes: all available cores if None; 1 means here.
+        small: up to so many tasks are done here: starting a process takes longer.
+
+    Raises:
+        UserError: a worker was killed, most likely for want of memory.
+    """
+    tasks = iter(tasks)
+    head = list(islice(tasks, small + 1))
+    processes = processes or cores()
+    if processes == 1 or len(head) <= small:
+        yield from map(function, chain(head, tasks))
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=_prepare) as pool:
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for task in chain(head, tasks):
+                waiting.append(pool.submit(function, task))
+                if len(waiting) >= 2 * processes:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BrokenProcessPool as error:
+            raise UserError(
+                "a worker process was killed, most likely for want of memory; close other programs and run again"
+            ) from error
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _prepare() -> None:
+    """In a worker: one thread each, and no life after the parent's death (a killed parent cannot tell its workers)."""
+    os.environ["RAYON_NUM_THREADS"] = "1"
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
+
+
+def _follow(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)

@@ -1,0 +1,91 @@
+"""Compressed files as one stream of bytes, with damage noted instead of raised."""
+
+import bz2
+import gzip
+import lzma
+import zlib
+from collections.abc import Iterator
+from io import BufferedReader
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import zstandard
+
+_HEAD = 4096
+_SUFFIXES = (".gz", ".xz", ".zst", ".bz2", ".lzma")
+
+
+class Unpacked:
+    """A file's bytes after decompression (gzip, xz, zstandard, bzip2, by their magic numbers; one layer).
+
+    Attributes:
+        head: the first bytes.
+        suffix: the file's suffix without that of the compression, lower case.
+        trouble: what went wrong while reading, "" so far nothing. Bytes before the damage have been given.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.trouble = ""
+        suffixes = [suffix.lower() for suffix in path.suffixes]
+        while len(suffixes) > 1 and suffixes[-1] in _SUFFIXES:
+            suffixes.pop()
+        self.suffix = suffixes[-1] if suffixes else ""
+        self._file = open(path, "rb")  # noqa: SIM115 (closed by __exit__)
+        self._stream = _stream(self._file)
+        self._ended = False
+        self.head = self._take(_HEAD)
+        self._pending = self.head
+
+    def __enter__(self) -> "Unpacked":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._file.close()
+
+    def blocks(self, size: int = 1 << 20) -> Iterator[bytes]:
+        """All bytes, in blocks."""
+        if self._pending:
+            yield self._pending
+            self._pending = b""
+        while block := self._take(size):
+            yield block
+
+    def read(self) -> bytes:
+        """All bytes."""
+        return b"".join(self.blocks())
+
+    def lines(self) -> Iterator[bytes]:
+        """The lines, without their line feed; nothing else (U+2028, a lone carriage return) ends one."""
+        rest = b""
+        for block in self.blocks():
+            *lines, rest = (rest + block).split(b"\n")
+            yield from lines
+        if rest:
+            yield rest
+
+    def _take(self, size: int) -> bytes:
+        """Up to `size` bytes, fewer only at the end, which damage is too."""
+        gathered = b""
+        while not self._ended and len(gathered) < size:
+            try:
+                block = self._stream.read1(size - len(gathered))
+            except (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
+                self.trouble = f"cut short or damaged: {error}"
+                block = b""
+            self._ended = not block
+            gathered += block
+        return gathered
+
+
+def _stream(file: BufferedReader) -> Any:
+    magic = file.peek(6)[:6]
+    if magic.startswith(b"\x1f\x8b"):
+        return gzip.GzipFile(fileobj=file)
+    if magic.startswith(b"\xfd7zXZ\x00"):
+        return lzma.LZMAFile(file)
+    if magic.startswith(b"(\xb5/\xfd"):
+        return BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
+    if magic.startswith(b"BZh"):
+        return bz2.BZ2File(file)
+    return file
