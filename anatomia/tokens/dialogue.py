@@ -125,15 +125,19 @@ def _encode(vocabulary: Vocabulary, text: str, stand_ins: dict[str, str]) -> tup
     position = 0
     for special in [*_special(vocabulary).finditer(text), None]:
         stop = special.start() if special else len(text)
-        written = [stand_ins.get(character, character) for character in text[position:stop]]
+        token = vocabulary.added[vocabulary.specials[special.group()]] if special else None
+        between = text[position:stop].rstrip() if token and token.lstrip else text[position:stop]
+        written = [stand_ins.get(character, character) for character in between]
         origin = [position + place for place, characters in enumerate(written) for _ in characters]
         encoding = vocabulary.literal.encode("".join(written), add_special_tokens=False)
         ids += encoding.ids
         spans += [(origin[a], origin[b - 1] + 1) if a < b else (position, position) for a, b in encoding.offsets]
-        if special:
+        if special and token:
             ids.append(vocabulary.specials[special.group()])
             spans.append(special.span())
             position = special.end()
+            if token.rstrip:
+                position = len(text) - len(text[position:].lstrip())
     return ids, spans
 
 

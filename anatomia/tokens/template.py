@@ -33,3 +33,15 @@ PLAIN = (
     "{% if add_generation_prompt %}Assistant:\n{{ '' }}{% endif %}"
 )
 """For somebody's tokenizer that has no template: roles as plain text, since it has no tokens for them."""
+
+BASE = (
+    "{% if bos_token %}{{ bos_token }}{% endif %}"
+    "{% for message in messages %}"
+    "{% if message['role'] == 'assistant' %}"
+    "{% generation %}{{ message['content'] }}{{ eos_token }}{% endgeneration %}"
+    "{% else %}"
+    "{{ message['content'] }}{{ '\n' }}"
+    "{% endif %}"
+    "{% endfor %}"
+)
+"""For a base model, which knows documents and no roles: the texts, a line each, to be continued."""

@@ -1,11 +1,12 @@
 """A vocabulary: text to token ids and back, trained here or anyone's, kept as a Hugging Face tokenizer directory."""
 
+import json
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from anatomia.base.files import write_bytes, write_json
 from anatomia.tokens.directory import read_directory
@@ -74,7 +75,7 @@ class Vocabulary:
     @cached_property
     def specials(self) -> dict[str, int]:
         """The special tokens: their text and ids."""
-        return {token.content: i for i, token in self.tokenizer.get_added_tokens_decoder().items() if token.special}
+        return {token.content: i for i, token in self.added.items() if token.special}
 
     @cached_property
     def special_texts(self) -> dict[str, str]:
@@ -103,10 +104,10 @@ class Vocabulary:
 
     def bytes_of(self, token: int) -> bytes:
         """The UTF-8 bytes that a token stands for; none for an id that the tokenizer does not use."""
+        if token in self.added:
+            return self.added[token].content.encode()
         text = self.tokenizer.id_to_token(token)
-        if text is None:
-            return b""
-        return text.encode() if token in self.added else token_bytes(text, self.byte_level)
+        return b"" if text is None else token_bytes(text, self.byte_level)
 
     @cached_property
     def literal(self) -> Tokenizer:
@@ -121,9 +122,9 @@ class Vocabulary:
         return _bare(self.tokenizer)
 
     @cached_property
-    def added(self) -> frozenset[int]:
-        """The ids of tokens added beside the model, special or not."""
-        return frozenset(self.tokenizer.get_added_tokens_decoder())
+    def added(self) -> dict[int, AddedToken]:
+        """The tokens added beside the model, special or not, by id."""
+        return self.tokenizer.get_added_tokens_decoder()
 
     @cached_property
     def byte_level(self) -> bool:
@@ -184,12 +185,16 @@ def train_vocabulary(texts: Iterable[str], size: int) -> Vocabulary:
 
 
 def _bare(tokenizer: Tokenizer) -> Tokenizer:
-    """A copy that neither cuts, pads nor adds; without a post-processor offsets are true even for white space."""
-    copy = Tokenizer.from_str(tokenizer.to_str())
-    copy.no_truncation()
-    copy.no_padding()
-    copy.post_processor = None
-    return copy
+    """A copy that neither cuts, pads nor adds.
+
+    Without a post-processor offsets are true even for white space. Special tokens are matched in the text as it is,
+    even where a file says `normalized` of them (a normaliser that puts "▁" before everything would hide them).
+    """
+    content = json.loads(tokenizer.to_str())
+    for token in content["added_tokens"]:
+        token["normalized"] = token["normalized"] and not token["special"]
+    content |= {"truncation": None, "padding": None, "post_processor": None}
+    return Tokenizer.from_str(json.dumps(content))
 
 
 def _text(value: Any) -> str:
