@@ -11,6 +11,32 @@ Groups = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
+class Candidates:
+    """A prompt and the completions that are to be ranked.
+
+    Attributes:
+        prompt_id: names the prompt.
+        prompt: as messages ({"role", "content"}), oldest first, ending with the user's turn.
+        completions: the texts; equal ones may stand there twice.
+    """
+
+    prompt_id: str
+    prompt: tuple[Message, ...]
+    completions: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """Equal for the same texts, whatever the prompt is called; new completions to an old prompt have a new key."""
+        return name_of(self.prompt, self.completions)
+
+    @staticmethod
+    def from_sample(sample: dict[str, Any]) -> "Candidates":
+        """From a line of the sample stage's samples.jsonl."""
+        texts = tuple(completion["text"] for completion in sample["completions"])
+        return Candidates(sample["prompt_id"], tuple(sample["prompt"]), texts)
+
+
+@dataclass(frozen=True)
 class Ranking:
     """One annotator's ranking of the completions of one prompt.
 
@@ -37,6 +63,11 @@ class Ranking:
             raise ValueError(
                 f"ranking of {self.prompt_id}: {self.groups} does not fit {len(self.completions)} completions"
             )
+
+    @property
+    def candidates(self) -> Candidates:
+        """What was ranked."""
+        return Candidates(self.prompt_id, self.prompt, self.completions)
 
     def pairs(self) -> list[tuple[int, int]]:
         """All (better, worse) index pairs; tied pairs are left out."""
