@@ -29,7 +29,8 @@ def read_directory(path: Path) -> Found:
     """The tokenizer at `path`, a directory or a tokenizer.json.
 
     Special tokens come from tokenizer_config.json, else special_tokens_map.json, else the ids in
-    generation_config.json or config.json, else, for the end token and with a note, from well-known names.
+    generation_config.json or config.json, else, for begin and end and with a note, from well-known names. A begin or
+    padding token that tokenizer_config.json declares null does not exist.
 
     Raises:
         UserError: no tokenizer there, an unreadable one, or one without an end token.
@@ -46,14 +47,17 @@ def read_directory(path: Path) -> Found:
     config = _json(directory / "tokenizer_config.json")
     maps = _json(directory / "special_tokens_map.json")
     generation = {**_json(directory / "config.json"), **_json(directory / "generation_config.json")}
+    absent = {name for name, value in config.items() if value is None} - {"eos_token"}  # told: there is none
     for name, key in NAMES.items():
+        if name in absent:
+            continue
         value = config.get(name) or maps.get(name) or _token(tokenizer, generation.get(key))
         if value:
             config[name] = value
     notes = []
     for name, usual in (("bos_token", USUAL_BEGINS), ("eos_token", USUAL_ENDS)):
         guess = next((token for token in usual if tokenizer.token_to_id(token) is not None), None)
-        if not config.get(name) and guess:
+        if not config.get(name) and guess and name not in absent:
             config[name] = guess
             notes.append(f"{path} does not say what its {name} is; {guess} is taken")
     end = config.get("eos_token")

@@ -94,6 +94,14 @@ def test_special_tokens_are_found_in_whichever_file_names_them(vocabulary: Vocab
     assert loaded.stops == (5, 2)
 
 
+def test_a_begin_token_declared_absent_is_absent(vocabulary: Vocabulary, tmp_path: Path) -> None:
+    vocabulary.save(tmp_path)
+    config = json.loads((tmp_path / "tokenizer_config.json").read_text(encoding="utf-8"))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config | {"bos_token": None}), encoding="utf-8")
+    (tmp_path / "config.json").write_text(json.dumps({"bos_token_id": 2}))
+    assert Vocabulary.load(tmp_path).begin is None
+
+
 def test_what_had_to_be_assumed_is_said(vocabulary: Vocabulary, tmp_path: Path) -> None:
     loaded = Vocabulary.load(bare(vocabulary, tmp_path))
     assert (loaded.begin, loaded.end, loaded.padding) == (1, 2, None)
