@@ -36,10 +36,8 @@ def main() -> None:
         rest = rest[1:]
     if command not in ("run", "test", "lint", "setup", "clean"):
         fail(f"{command} is no command; there are: run, test, lint, setup, clean")
-    if sys.version_info < (3, 11):
-        fail(
-            f"Python {sys.version.split()[0]} is too old; start this with Python 3.11 or newer (python3.11 bootstrap.py)"
-        )
+    if sys.version_info < (3, 11):  # noqa: UP036
+        fail(f"Python {sys.version.split()[0]} is too old; start this with 3.11 or newer: python3.11 bootstrap.py")
     if command == "clean":
         for name in WHAT_TO_CLEAN:
             shutil.rmtree(ROOT / name, ignore_errors=True)

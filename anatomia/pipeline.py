@@ -28,7 +28,7 @@ from anatomia.base.files import digest, read_json, sha256, write_bytes, write_js
 from anatomia.base.lock import LOCK, locked
 from anatomia.base.machine import Machine
 from anatomia.base.settings import Settings
-from anatomia.recipe import Recipe, meant
+from anatomia.recipe import Recipe, meant, plain
 from anatomia.stages.stage import Context, Stage
 
 RECIPE = "recipe.toml"
@@ -209,7 +209,7 @@ class _Job:
         return self.request.out / self.stage.name
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Settings]:
         return {name: getattr(self.request.recipe, name) for name in self.stage.sections}
 
     @property
@@ -234,10 +234,7 @@ class _Job:
         )
 
     def plain_settings(self) -> dict[str, Any]:
-        return {
-            name: value.model_dump(mode="json") if isinstance(value, Settings) else value
-            for name, value in self.settings.items()
-        }
+        return {name: plain(value) for name, value in self.settings.items()}
 
     def fresh(self, fingerprint: str, notes: Ledger) -> Artifact | None:
         """The stage's artifact if it was made from just this and no file of it is damaged."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -26,7 +26,7 @@ class Top(Settings):
 
     name: str = Field("run", pattern=r"^[^/\\]+$", description="names the run's directory")
     seed: int = Field(0, ge=0, description="every random stream of the run grows from it")
-    languages: tuple[Literal["pl", "en"], ...] = Field(("pl", "en"), min_length=1)
+    languages: tuple[str, ...] = Field(("pl", "en"), description="of every section that does not say it itself")
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,7 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """Every setting, defaults included, as plain JSON values."""
-        return self.top.model_dump(mode="json") | {
-            name: section.model_dump(mode="json") for name, section in self.sections.items()
-        }
+        return self.top.model_dump(mode="json") | {name: plain(value) for name, value in self.sections.items()}
 
     def to_toml(self) -> str:
         """Every setting, defaults included, as a recipe that reads back equal."""
@@ -114,10 +112,8 @@ def read(path: Path, sections: Sections, overrides: Sequence[str] = ()) -> Recip
         raise UserError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path} is not valid TOML: {error}") from error
-    overridden = set()
-    for override in overrides:
-        overridden.add(_override(raw, override))
-    return build(raw, sections, lambda key: "--set" if key in overridden else str(path))
+    overridden = {_override(raw, override) for override in overrides}
+    return build(raw, sections, lambda key: "--set" if overridden.intersection(_prefixes(key)) else str(path))
 
 
 def build(raw: dict[str, Any], sections: Sections, where: Callable[[str], str] = lambda key: "recipe") -> Recipe:
@@ -131,13 +127,19 @@ def build(raw: dict[str, Any], sections: Sections, where: Callable[[str], str] =
         if key not in names:
             what = "section" if isinstance(value, dict) else "key"
             known = ", ".join(names)
-            raise UserError(f"{where(key)}: {key} is no {what} of a recipe{meant(key, names)}; there are: {known}")
+            place = where(f"{key}.{next(iter(value), '')}" if isinstance(value, dict) else key)
+            raise UserError(f"{place}: {key} is no {what} of a recipe{meant(key, names)}; there are: {known}")
         if key in sections and not isinstance(value, dict):
             raise UserError(
                 f"{where(key)}: {key} = {_show(value)}: {key} is a section; write [{key}] and its keys below it"
             )
     top = _validate(Top, {key: raw[key] for key in Top.model_fields if key in raw}, "", where)
-    parts = {name: _validate(kind, raw.get(name, {}), name, where) for name, kind in sections.items()}
+    parts = {}
+    for name, kind in sections.items():
+        given = raw.get(name, {})
+        if "languages" in kind.model_fields and "languages" in raw:  # said once for all sections
+            given = {"languages": raw["languages"], **given}
+        parts[name] = _validate(kind, given, name, where)
     return Recipe(top, parts)
 
 
@@ -156,6 +158,11 @@ def check(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> None:
                     f"stage {stage.name} needs stage {parent}, which this recipe leaves out; take it back in"
                 )
         stage.check(recipe, root)
+
+
+def plain(section: Settings) -> dict[str, Any]:
+    """A section's settings under the names they have in a recipe, as plain JSON values."""
+    return section.model_dump(mode="json", by_alias=True)
 
 
 def to_toml(value: Mapping[str, Any], prefix: str = "") -> str:
@@ -187,7 +194,7 @@ def _literal(value: Any) -> str:
 
 def _key(key: str) -> str:
     bare = key.replace("-", "").replace("_", "")
-    return key if bare.isascii() and bare.isalnum() else json.dumps(key, ensure_ascii=False)
+    return key if bare.isascii() and bare.isalnum() else _literal(key)
 
 
 def _override(raw: dict[str, Any], override: str) -> str:
@@ -230,7 +237,7 @@ def _explain(kind: type[BaseModel], error: Any, section: str, where: Callable[[s
     """One line for one pydantic error."""
     path = [str(part) for part in error["loc"]]
     key = ".".join([section, *path] if section else path)
-    place = next((where(k) for k in _prefixes(key) if where(k) == "--set"), where(key))
+    place = where(key)
     if error["type"] == "extra_forbidden":
         fields = _fields(kind, path[:-1])
         return f"{place}: {key} is not a setting{meant(path[-1], fields)}; there are: {', '.join(fields)}"
@@ -243,6 +250,7 @@ def _explain(kind: type[BaseModel], error: Any, section: str, where: Callable[[s
 
 
 def _prefixes(key: str) -> list[str]:
+    """a.b.c, a.b, a."""
     parts = key.split(".")
     return [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
 

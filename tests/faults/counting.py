@@ -109,4 +109,8 @@ def go(out: Path, raw: dict[str, Any] | None = None, **request: Any) -> list[tup
 
 
 if __name__ == "__main__":
-    go(Path(sys.argv[1]), json.loads(sys.argv[2]) if len(sys.argv) > 2 else None)
+    go(
+        Path(sys.argv[1]),
+        json.loads(sys.argv[2]),
+        listeners=(lambda event: print(event["stage"], event["kind"], flush=True),),
+    )

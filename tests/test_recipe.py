@@ -1,0 +1,133 @@
+"""Recipes: what a person writes, and the one line they get when it is wrong."""
+
+import pickle
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faults.counting import SECTIONS, STAGES
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anatomia import recipe as recipes
+from anatomia.base.errors import UserError
+from anatomia.base.settings import Settings
+from anatomia.recipe import Recipe, build, check, find, read, to_toml
+
+
+def recipe(tmp_path: Path, text: str, *overrides: str) -> Recipe:
+    path = tmp_path / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return read(path, SECTIONS, overrides)
+
+
+def test_values_defaults_and_sections_as_attributes(tmp_path: Path) -> None:
+    got = recipe(tmp_path, 'name = "próba"\nseed = 7\n[second]\nsteps = 5\n')
+    assert (got.name, got.seed, got.second.steps, got.third.steps) == ("próba", 7, 5, 40)
+
+
+def test_resolved_recipe_reads_back_equal(tmp_path: Path) -> None:
+    got = recipe(tmp_path, '[first]\ntexts = ["a \\"b\\"\\\\c.txt", "zażółć.txt"]\n[second]\nmode = "x\\ny"\n')
+    (tmp_path / "again.toml").write_text(got.to_toml(), encoding="utf-8")
+    assert read(tmp_path / "again.toml", SECTIONS) == got
+
+
+def test_recipe_can_be_sent_to_another_process(tmp_path: Path) -> None:
+    got = recipe(tmp_path, "[second]\nsteps = 5\n")
+    assert pickle.loads(pickle.dumps(got)) == got
+
+
+@pytest.mark.parametrize(
+    ("override", "section", "key", "value"),
+    [
+        ("second.steps=9", "second", "steps", 9),
+        ("second.mode=fast", "second", "mode", "fast"),
+        ('second.mode="fast"', "second", "mode", "fast"),
+        ("second.mode=a=b", "second", "mode", "a=b"),
+        ("second.enabled=false", "second", "enabled", False),
+        ("first.texts=[a.txt, b/*.txt]", "first", "texts", ("a.txt", "b/*.txt")),
+        ('first.texts=["a, b.txt"]', "first", "texts", ("a, b.txt",)),
+        ("first.texts=[]", "first", "texts", ()),
+        ("seed=3", "top", "seed", 3),
+    ],
+)
+def test_overrides(tmp_path: Path, override: str, section: str, key: str, value: Any) -> None:
+    assert getattr(getattr(recipe(tmp_path, "[second]\nsteps = 5\n", override), section), key) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "words"),
+    [
+        ("[secnd]\nsteps = 1\n", (), ["mine.toml", "secnd", "did you mean second?"]),
+        ("[second]\nstesp = 1\n", (), ["mine.toml", "second.stesp", "did you mean steps?"]),
+        ("sed = 1\n", (), ["mine.toml", "sed", "did you mean seed?"]),
+        ("second = 3\n", (), ["mine.toml", "second = 3", "[second]"]),
+        ('[second]\nsteps = "many"\n', (), ["mine.toml", 'second.steps = "many"', "integer"]),
+        ("[second]\nsteps = 0\n", (), ["mine.toml", "second.steps = 0", "greater than or equal to 1"]),
+        ("[second\n", (), ["mine.toml", "not valid TOML", "line 1"]),
+        ("", ("second.steps=0",), ["--set", "second.steps = 0"]),
+        ("", ("second.stesp=1",), ["--set", "second.stesp", "did you mean steps?"]),
+        ("", ("secnd.steps=1",), ["--set", "secnd", "did you mean second?"]),
+        ("", ("steps",), ["--set steps", "section.key=value"]),
+        ("seed = 1\n", ("seed.deep=1",), ["--set seed.deep=1", "not a section"]),
+        ('name = "../elsewhere"\n', (), ["mine.toml", "name"]),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_it(
+    tmp_path: Path, text: str, overrides: tuple[str, ...], words: list[str]
+) -> None:
+    with pytest.raises(UserError) as caught:
+        recipe(tmp_path, text, *overrides)
+    said = str(caught.value)
+    assert "\n" not in said
+    assert all(word in said for word in words), said
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_bytes("nazwa = 'żółw'".encode("utf-16"))
+    with pytest.raises(UserError, match="UTF-8"):
+        read(tmp_path / "bad.toml", SECTIONS)
+
+
+def test_names_of_packaged_recipes_and_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find("world").name == "world.toml"
+    with pytest.raises(UserError, match=r"no recipe wrld \(did you mean world\?\)"):
+        find("wrld")
+    (tmp_path / "world").mkdir()
+    assert find("world").is_file()
+
+
+def test_relative_paths_start_beside_the_recipe(tmp_path: Path) -> None:
+    assert recipes.root_of(tmp_path / "mine.toml") == tmp_path
+
+
+def test_languages_are_said_once_for_all_sections() -> None:
+    class Reading(Settings):
+        languages: tuple[str, ...] = ("pl", "en")
+
+    sections = {"one": Reading, "two": Reading}
+    got = build({"languages": ["pl"], "two": {"languages": ["en"]}}, sections)
+    assert (got.one.languages, got.two.languages) == (("pl",), ("en",))
+    assert build({}, sections).one.languages == ("pl", "en")
+
+
+def test_check_finds_missing_files_and_missing_stages(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"first.texts: no file .*gone.txt"):
+        check(recipe(tmp_path, '[first]\ntexts = ["gone.txt"]\n'), tmp_path, STAGES)
+    with pytest.raises(UserError, match="third needs stage second"):
+        check(recipe(tmp_path, "[second]\nenabled = false\n"), tmp_path, STAGES)
+
+
+words = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
+values = st.recursive(
+    st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | words,
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(words, children, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(words, values, max_size=5))
+def test_any_settings_survive_toml(table: dict[str, Any]) -> None:
+    assert tomllib.loads(to_toml(table)) == table
