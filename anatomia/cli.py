@@ -68,9 +68,8 @@ def run(
     root = recipes.root_of(path)
     every = stages.stages()
     request = pipeline.Request(typed, root, out or Path("runs") / typed.name, until, start_from)
-    pipeline.select(request, every)
     try:
-        recipes.check(typed, root, every)
+        recipes.check(typed, root, pipeline.select(request, every))
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     messages = Messages(preferred_language())

@@ -1,7 +1,7 @@
 """The stages of the way, one short file each. This list is the only place that knows them all and their order."""
 
+from contextlib import suppress
 from importlib import import_module
-from importlib.util import find_spec
 from types import ModuleType
 
 from anatomia.stages.stage import Stage
@@ -11,7 +11,11 @@ ORDER = ("corpus", "tokenizer", "pretrain", "finetune", "sample", "rank", "rewar
 
 def modules() -> tuple[ModuleType, ...]:
     """The stages' modules, in order. They are imported here and not before, so that `anatomia --help` is fast."""
-    return tuple(import_module(f"{__name__}.{name}") for name in ORDER if find_spec(f"{__name__}.{name}"))
+    found = []
+    for name in ORDER:
+        with suppress(ImportError):  # while the house is being built
+            found.append(import_module(f"{__name__}.{name}"))
+    return tuple(found)
 
 
 def stages() -> tuple[Stage, ...]:
