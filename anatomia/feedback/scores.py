@@ -12,7 +12,7 @@ average strength, which pulls strengths towards each other the less the more was
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,34 +69,29 @@ def plackett_luce(rankings: Sequence[Places], n: int, prior: float = PRIOR) -> F
     """Log-strengths [n] of the Plackett-Luce model (each place is a choice among what is left), with mean 0.
 
     Ties: the log-likelihood is averaged over all strict orders in which the tied could have stood, which for a pair
-    is the half win each of `bradley_terry`. This differs from Davidson-Luce (Firth, Kosmidis and Turner 2019) in that
-    it needs no parameters for how likely ties are, which one prompt's few rankings could not tell.
+    is the half win each of `bradley_terry`. Among more than 8, whose orders are too many, what is left of the tied
+    is taken to have its average strength (Efron 1977, for ties in Cox's model). This differs from Davidson-Luce
+    (Firth, Kosmidis and Turner 2019) in that it needs no parameters for how likely ties are, which one prompt's few
+    rankings could not tell.
 
     Args:
         prior: as in `bradley_terry`.
 
     Raises:
-        ValueError: as in `bradley_terry`; or more than 12 are tied, for the work doubles with each.
+        ValueError: as in `bradley_terry`.
     """
     chosen = np.full(n, float(prior))
-    choices: dict[frozenset[int], float] = {}
+    choices: dict[bytes, float] = {}  # what was on offer, as a row [n] of weights: how often it was
     for groups in rankings:
         for place, group in enumerate(groups):
-            if len(group) > 12:
-                raise ValueError(f"{len(group)} completions are tied; at most 12 can be")
             lower = [index for later in groups[place + 1 :] for index in later]
-            # In a random order of the tied, every subset of size k is what is left with probability 1 / C(len, k).
-            for size in range(1, len(group) + 1):
-                for left in itertools.combinations(group, size):
-                    offered = frozenset((*left, *lower))
-                    if len(offered) > 1:
-                        share = 1 / math.comb(len(group), size)
-                        choices[offered] = choices.get(offered, 0.0) + share
-                        chosen[list(left)] += share / size
+            for size in range(1 if lower else 2, len(group) + 1):
+                chosen[list(group)] += 1 / len(group)
+                for share, left in _left_of(group, size, n):
+                    left[lower] = 1.0
+                    choices[left.tobytes()] = choices.get(left.tobytes(), 0.0) + share
     weights = np.array(list(choices.values()))
-    offers = np.zeros((len(choices), n))
-    for row, offered in enumerate(choices):
-        offers[row, list(offered)] = 1.0
+    offers = np.frombuffer(b"".join(choices), dtype=np.float64).reshape(-1, n)
 
     def step(p: Floats) -> Floats:
         return chosen / (offers.T @ (weights / (offers @ p)) + 2 * prior / (p + 1.0))
@@ -104,24 +99,44 @@ def plackett_luce(rankings: Sequence[Places], n: int, prior: float = PRIOR) -> F
     return _climb(step, (n,))
 
 
+def _left_of(group: Sequence[int], size: int, n: int) -> Iterator[tuple[float, Floats]]:
+    """What may be left of the tied when `size` of them are: (probability, weights [n]), each subset equally likely."""
+    if len(group) > 8:
+        left = np.zeros(n)
+        left[list(group)] = size / len(group)
+        yield 1.0, left
+        return
+    for subset in itertools.combinations(group, size):
+        left = np.zeros(n)
+        left[list(subset)] = 1.0
+        yield 1 / math.comb(len(group), size), left
+
+
 def _climb(step: Callable[[Floats], Floats], shape: tuple[int, ...]) -> Floats:
-    """Repeat `step` on strengths until they stand still; their logarithms, with mean 0 over the last dimension."""
-    strengths = np.ones(shape)
-    if 0 in shape:
-        return strengths
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        for _ in range(20_000):
-            moved = step(strengths)
-            change = np.abs(np.log(moved) - np.log(strengths)).max()
-            strengths = moved
-            if not np.isfinite(change) or change < 1e-8:
+    """Repeat `step` on strengths until they stand still; their logarithms, with mean 0 over the last dimension.
+
+    Two steps show where the steps lead, and the next begins there (SQUAREM, Varadhan and Roland 2008, scheme S3);
+    the steps themselves, which only ever improve the fit, decide when it is done.
+    """
+    scores = np.zeros(shape)
+    change = np.inf if scores.size else 0.0
+    with np.errstate(all="ignore"):
+        for _ in range(5_000):
+            if not change >= 1e-9:
                 break
-    if not change < 1e-8:
+            first = np.log(step(np.exp(scores)))
+            second = np.log(step(np.exp(first)))
+            way, bend = first - scores, second - 2 * first + scores
+            reach = np.sqrt((way**2).sum(-1, keepdims=True) / (bend**2).sum(-1, keepdims=True))
+            reach = np.where(np.isfinite(reach), np.clip(reach, 1.0, 1e3), 1.0)
+            leap = scores + 2 * reach * way + reach**2 * bend
+            change = float(np.abs(second - first).max())
+            scores = np.log(step(np.exp(np.where(np.abs(leap) < 100, leap, second))))
+    if not change < 1e-9:
         raise ValueError(
             "the rankings have no best fit: something always wins, loses or was never compared; use a prior"
         )
-    scores = np.log(strengths)
-    return scores - scores.mean(-1, keepdims=True)
+    return scores - scores.mean(-1, keepdims=True) if scores.size else scores
 
 
 def scores_to_stars(scores: Floats) -> Floats:

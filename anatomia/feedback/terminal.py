@@ -15,7 +15,8 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 TEXTS = {
     "en": {
         "help": (
-            "Put the answers in order, best first: b > a = d > c. Answers joined by = are equally good. Shorter: ba=dc.\n"
+            "Put the answers in order, best first: b > a = d > c. Answers joined by = are equally good. "
+            "Shorter: ba=dc.\n"
             "s skips a prompt, u takes your last ranking back, q ends. Every ranking is saved at once."
         ),
         "left": "Prompt {at}; still to rank: {left}",
@@ -78,7 +79,7 @@ def rank_in_terminal(
         language: "en" or "pl".
     """
     texts = TEXTS[language]
-    waiting = [each for each in samples if len(set(each.completions)) > 1]
+    waiting = [each for each in samples if len(shuffled(each, annotator)) > 1]
     skipped: set[str] = set()
     given: list[tuple[int, Candidates]] = []
     again: Candidates | None = None
@@ -95,21 +96,21 @@ def rank_in_terminal(
         unranked = sum(each.key not in done for each in left)
         _show(shown, order, texts["left"].format(at=len(given) + 1, left=unranked), texts, console)
         answer = _ask(len(order), texts, console, read)
-        if answer == "q":
-            console.print(texts["quit"].format(count=len(given)), highlight=False)
-            return len(given)
-        if answer == "s":
-            skipped.add(shown.key)
+        if not isinstance(answer, str):
+            groups = tuple(tuple(sorted(index for at in group for index in order[at])) for group in answer)
+            given.append((store.add(_ranking(shown, groups, annotator)), shown))
+            console.print(texts["saved"], style="green")
         elif answer == "u":
             again = shown
             console.print(texts["undone" if given else "no undo"], style="yellow")
             if given:
                 number, again = given.pop()
                 store.retract(number)
+        elif answer == "s":
+            skipped.add(shown.key)
         else:
-            groups = tuple(tuple(sorted(i for at in group for i in order[at])) for group in answer)
-            given.append((store.add(_ranking(shown, groups, annotator)), shown))
-            console.print(texts["saved"], style="green")
+            console.print(texts["quit"].format(count=len(given)), highlight=False)
+            return len(given)
 
 
 def shuffled(candidates: Candidates, annotator: str) -> list[list[int]]:
