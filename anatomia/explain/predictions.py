@@ -39,7 +39,7 @@ def generation(
     model: Decoder, vocabulary: Vocabulary, prompt: Sequence[int], sampling: Sampling, seed: int = 0
 ) -> list[Specimen]:
     """A completion growing token by token: [{"token", "candidates"}], the end token included if it came."""
-    steps = []
-    for step in decode(model, [prompt], [seed], sampling):
-        steps.append({"token": vocabulary.pieces(step.ids)[0], "candidates": candidates(step.logits[0], vocabulary)})
-    return steps
+    return [
+        {"token": vocabulary.pieces(step.ids)[0], "candidates": candidates(step.logits[0], vocabulary)}
+        for step in decode(model, [prompt], [seed], sampling)
+    ]

@@ -30,7 +30,11 @@ class Completion:
 
 @dataclass(frozen=True)
 class Step:
-    """One token for each sequence still running. rows: [n] indices into the prompts; ids, logprobs: [n]; logits: [n, V]."""
+    """One token for each of the n sequences still running.
+
+    Attributes:
+        rows: [n] indices into the prompts. ids, logprobs: [n]. logits: [n, V] fp32.
+    """
 
     rows: list[int]
     ids: list[int]
@@ -101,7 +105,7 @@ def decode(
 
 
 def left_pad(prompts: Sequence[Sequence[int]], model: Decoder) -> tuple[Tensor, Tensor, Tensor | None]:
-    """ids and positions [B, T] with the prompts at the right end, and the number of pads per row ([B], None if none)."""
+    """ids and positions [B, T] with the prompts at the right end, and each row's pads ([B], None if there are none)."""
     device = model.embedding.device
     longest = max(len(prompt) for prompt in prompts)
     pads = [longest - len(prompt) for prompt in prompts]

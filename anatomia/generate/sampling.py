@@ -50,7 +50,9 @@ def choose(logits: Tensor, sampling: Sampling, uniforms: np.ndarray) -> tuple[Te
     else:
         cumulative = probabilities(logits, sampling).double().cumsum(-1)
         thresholds = torch.from_numpy(uniforms).to(logits.device) * cumulative[:, -1]
-        ids = torch.searchsorted(cumulative, thresholds[:, None], right=True).squeeze(1).clamp_(max=logits.shape[-1] - 1)
+        ids = (
+            torch.searchsorted(cumulative, thresholds[:, None], right=True).squeeze(1).clamp_(max=logits.shape[-1] - 1)
+        )
     return ids, plain.gather(1, ids[:, None]).squeeze(1)
 
 
@@ -69,14 +71,18 @@ def probabilities(logits: Tensor, sampling: Sampling) -> Tensor:
 
 
 def uniform(seeds: np.ndarray, position: int) -> np.ndarray:
-    """One number in [0, 1) per seed for a position: a pure function, so a sequence draws the same numbers whatever batch
-    it is in. SplitMix64 (Steele, Lea & Flood 2014, figure 16) over (seed, position).
+    """One number in [0, 1) per seed for a position.
+
+    A pure function, so a sequence draws the same numbers whatever batch it is in: SplitMix64 (Steele, Lea & Flood 2014,
+    figure 16) over (seed, position).
 
     Args:
         seeds: [N] uint64.
     """
     with np.errstate(over="ignore"):
-        z = seeds.astype(np.uint64) * np.uint64(0xD1342543DE82EF95) + np.uint64(position + 1) * np.uint64(0x9E3779B97F4A7C15)
+        z = seeds.astype(np.uint64) * np.uint64(0xD1342543DE82EF95) + np.uint64(position + 1) * np.uint64(
+            0x9E3779B97F4A7C15
+        )
         for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)) * 2:
             z = (z ^ (z >> np.uint64(shift))) * np.uint64(factor)
         z ^= z >> np.uint64(31)

@@ -11,8 +11,8 @@ BLOCK = 128
 def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, window: int | None = None) -> Tensor:
     """softmax(q kᵀ / √d + mask) v, causal where no mask is given.
 
-    On a CPU this is plain matrix products over blocks of queries: the keys after a block are never touched, and bfloat16
-    products run at their full rate (scaled_dot_product_attention does not reach it there).
+    On a CPU this is plain matrix products over blocks of queries: the keys after a block are never touched, and
+    bfloat16 products run at their full rate (scaled_dot_product_attention does not reach it there).
 
     Args:
         q: [B, heads, T, d]. k, v: [B, kv_heads, S, d], S ≥ T; query t stands at position S - T + t.

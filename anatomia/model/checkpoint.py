@@ -45,7 +45,9 @@ def load_config(directory: Path) -> DecoderConfig:
     record = read_json(path)
     generation = directory / "generation_config.json"
     if generation.is_file():
-        record = record | {key: value for key, value in read_json(generation).items() if key == "eos_token_id" and value}
+        record = record | {
+            key: value for key, value in read_json(generation).items() if key == "eos_token_id" and value
+        }
     return from_huggingface(record, str(path))
 
 
@@ -78,7 +80,11 @@ def read_weights(directory: Path) -> dict[str, Tensor]:
         path = directory / name
         if not path.is_file():
             pickled = any(directory.glob("*.bin"))
-            why = "only pickled .bin weights, which can run code when read; convert them to safetensors" if pickled else ""
+            why = (
+                "only pickled .bin weights, which can run code when read; convert them to safetensors"
+                if pickled
+                else ""
+            )
             raise UserError(f"{directory} holds {why or f'no {name}'}")
         try:
             tensors |= load_file(path)

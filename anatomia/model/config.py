@@ -117,7 +117,9 @@ def to_huggingface(config: DecoderConfig, *, scalar: bool = False) -> dict[str, 
     """The `config.json` of a decoder, or (`scalar`) of a sequence classifier with one label: a reward model."""
     record: dict[str, Any] = {
         "model_type": config.family,
-        "architectures": [FAMILIES[config.family]["class"] + ("ForSequenceClassification" if scalar else "ForCausalLM")],
+        "architectures": [
+            FAMILIES[config.family]["class"] + ("ForSequenceClassification" if scalar else "ForCausalLM")
+        ],
         "vocab_size": config.vocabulary,
         "hidden_size": config.width,
         "num_hidden_layers": config.layers,

@@ -91,9 +91,10 @@ class Decoder(nn.Module):
     def cache(self, rows: int, room: int) -> Cache:
         """An empty cache for `rows` sequences of at most `room` positions."""
         shape = (rows, self.config.kv_heads, room, self.config.head_size)
-        like = {"dtype": self.embedding.dtype, "device": self.embedding.device}
         layers = range(self.config.layers)
-        return Cache([torch.zeros(shape, **like) for _ in layers], [torch.zeros(shape, **like) for _ in layers])
+        return Cache(
+            [self.embedding.new_zeros(shape) for _ in layers], [self.embedding.new_zeros(shape) for _ in layers]
+        )
 
     def rotary(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Cosines and signed sines, each [B or 1, 1, T, head_size] (Su et al. 2021, RoFormer, section 3.2.2)."""

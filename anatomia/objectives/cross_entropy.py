@@ -16,8 +16,8 @@ class LinearCrossEntropy(torch.autograd.Function):
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         wanted = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
         total = torch.zeros((), device=hidden.device)
-        hidden_gradient = torch.empty_like(hidden) if wanted else None
-        weight_gradient = torch.zeros(weight.shape, device=weight.device) if wanted else None
+        hidden_gradient = torch.empty_like(hidden if wanted else hidden[:0])
+        weight_gradient = torch.zeros(weight.shape if wanted else (0,), device=weight.device)
         for start in range(0, hidden.shape[0], CHUNK):
             span = slice(start, start + CHUNK)
             h, t, w = hidden[span], targets[span, None], weights[span, None]

@@ -67,7 +67,9 @@ def batch_loss(model: Decoder, batch: Batch, weights: Tensor) -> Tensor:
 def rows(batch: Batch, start: int, stop: int) -> Batch:
     """Rows `start` to `stop` of a batch."""
     span = slice(start, stop)
-    return Batch(batch.ids[span], batch.targets[span], batch.weights[span], batch.positions[span], batch.documents[span])
+    return Batch(
+        batch.ids[span], batch.targets[span], batch.weights[span], batch.positions[span], batch.documents[span]
+    )
 
 
 @torch.no_grad()

@@ -23,7 +23,7 @@ class TrainingSettings(Settings):
     """What every stage that trains can be told.
 
     Attributes:
-        learning_rate: the peak of the schedule. warmup: steps of linear rise. decay: share of the steps in which it falls.
+        learning_rate: the peak of the schedule. warmup: steps of linear rise. decay: share of steps in which it falls.
         micro_batch: rows (or sequences) per forward pass; less needs less memory and changes nothing else.
         clip: largest norm of a step's gradient; 0 never clips.
     """

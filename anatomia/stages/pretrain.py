@@ -64,7 +64,7 @@ class ModelSettings(Settings):
             rope_theta=self.rope_theta,
             tied=self.tied,
             begin=vocabulary.begin,
-            end=(vocabulary.end, *vocabulary.stops),
+            end=(vocabulary.end,),
             padding=vocabulary.padding,
         )
 
@@ -111,7 +111,7 @@ def run(context: Context) -> Metrics:
         trained = train(model, objective, loop_settings(settings, settings.steps), context.ledger, context.resume)
     model.eval()
     loss, bits = watch.validate(model, whole=True)
-    samples = [event for event in watch.samples(model, settings.steps)]
+    samples = watch.samples(model, settings.steps)
     template = BASE if vocabulary.template == OURS else vocabulary.template
     save(context.work, model, with_template(vocabulary, template))
     write_json(context.work / "specimens.json", specimens(model, vocabulary, data, watch, samples, context.work))
@@ -211,6 +211,9 @@ def check(recipe: Any, root: Path) -> None:
     limit, key = shape.context, "model.context"
     if settings.from_ is not None:
         limit, key = load_config(root / settings.from_).context, f"the context of {settings.from_}"
+        if recipe.tokenizer.from_ is None:
+            name = settings.from_
+            raise UserError(f"pretrain.from = {name!r} needs that model's own tokens; set tokenizer.from = {name!r}")
     if settings.context is not None and settings.context > limit:
         raise UserError(
             f"pretrain.context = {settings.context} is longer than the model's {limit}; lower it or set {key}"

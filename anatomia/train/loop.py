@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ class LoopSettings:
     warmup: int
     decay: float
     floor: float = 0.0
-    optimizer: OptimizerSettings = OptimizerSettings()
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     dtype: torch.dtype = torch.float32
     checkpoint_seconds: float = 20.0
 
@@ -88,7 +88,9 @@ def train(
             in_a_row += 1
             ledger.event("skipped", step=step + 1, loss=sums["loss"], gradient_norm=norm)
             if in_a_row >= MOST_SKIPPED:
-                raise UserError(f"{in_a_row} steps in a row had no finite gradient; lower the learning rate ({rate:g} now)")
+                raise UserError(
+                    f"{in_a_row} steps in a row had no finite gradient; lower the learning rate ({rate:g} now)"
+                )
         progress.step = step + 1
         progress.tokens += int(sums.pop("tokens", 0))
         sums |= objective.after(model, step)

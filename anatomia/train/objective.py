@@ -10,8 +10,11 @@ Sums = dict[str, float]
 
 
 class Objective(Protocol[M]):
-    """Turns (model, data of a step) into a loss. Where the data come from, a shard or a rollout of the policy, is its own
-    affair; the only rule is that they depend on the seed, the step and the state it saves."""
+    """Turns (model, data of a step) into a loss.
+
+    Where the data come from, a shard or a rollout of the policy, is its own affair; the only rule is that they depend
+    on the seed, the step, the model and the state it saves, and on nothing else.
+    """
 
     def micro_batches(self, model: nn.Module, step: int) -> Sequence[M]:
         """The data of step `step`, in pieces whose losses and metrics add up to the step's."""

@@ -1,0 +1,76 @@
+"""Rollouts: what the policy wrote, scored by everyone who has a say, as tensors of one shape."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from anatomia.generate.engine import Completion
+from anatomia.model.decoder import Decoder
+from anatomia.model.scalar import ScalarModel
+from anatomia.objectives.cross_entropy import token_log_probabilities
+from anatomia.tokens.batches import pad_sequences
+
+
+@dataclass
+class Rollout:
+    """N sequences, padded on the right to T + 1 tokens; position t belongs to the prediction of token t + 1.
+
+    Attributes:
+        ids: int64 [N, T + 1] prompt, completion, padding.
+        mask: bool [N, T] true where the predicted token is the completion's.
+        finished: bool [N] whether the end token came.
+        scores: [N] the reward model's, normalised, with what is deducted for a missing end token.
+        logprobs, reference: [N, T] of the policy that wrote the tokens, and of the frozen reference.
+        values, rewards, advantages, returns: [N, T].
+    """
+
+    ids: Tensor
+    mask: Tensor
+    finished: Tensor
+    scores: Tensor
+    logprobs: Tensor
+    reference: Tensor
+    values: Tensor
+    rewards: Tensor
+    advantages: Tensor
+    returns: Tensor
+
+    def rows(self, index: Tensor) -> "Rollout":
+        """Some of the sequences."""
+        return Rollout(*(getattr(self, field.name)[index] for field in fields(self)))
+
+    def to_state(self) -> dict[str, Tensor]:
+        """As a dictionary, for checkpoints."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def lay_out(prompts: Sequence[Sequence[int]], completions: Sequence[Completion], padding: int) -> tuple[Tensor, Tensor]:
+    """ids int64 [N, T + 1] and mask bool [N, T] of prompts with their completions."""
+    whole = [list(prompt) + completion.ids for prompt, completion in zip(prompts, completions, strict=True)]
+    ids, real = pad_sequences(whole, padding, "right")
+    starts = torch.tensor([len(prompt) for prompt in prompts])
+    positions = torch.arange(1, ids.shape[1])[None]
+    return ids, real[:, 1:] & (positions >= starts[:, None])
+
+
+def log_probabilities(model: Decoder, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """log p of each completion token under the plain distribution, and that distribution's entropy, [N, T] fp32 in nats
+    with gradients; 0 outside the mask. ids: [N, T + 1] padded on the right. mask: [N, T]."""
+    hidden = model.hidden(ids[:, :-1])
+    found, entropy = token_log_probabilities(hidden[mask], model.output, ids[:, 1:][mask])
+    blank = torch.zeros(mask.shape, device=ids.device)
+    return blank.masked_scatter(mask, found), blank.masked_scatter(mask, entropy)
+
+
+def values_of(critic: ScalarModel, ids: Tensor, mask: Tensor) -> Tensor:
+    """[N, T] the critic's value before each completion token; 0 outside the mask."""
+    return critic(ids[:, :-1]) * mask
+
+
+@torch.no_grad()
+def score_completions(model: ScalarModel, ids: Tensor, mask: Tensor) -> Tensor:
+    """[N] the reward model's scalar at each sequence's last token. ids: [N, T + 1]; mask: [N, T]."""
+    last = (mask * torch.arange(1, ids.shape[1], device=ids.device)[None]).amax(1)
+    return model.at_last(ids, last + 1)

@@ -1,0 +1,245 @@
+"""align: reinforcement learning from human feedback: policy and reward model play against each other."""
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import nn
+
+from anatomia.base.errors import UserError
+from anatomia.base.files import read_json, write_json
+from anatomia.base.machine import recall
+from anatomia.generate.engine import Completion, generate
+from anatomia.generate.sampling import Sampling, stream_seed
+from anatomia.model.checkpoint import load_scalar
+from anatomia.model.decoder import Decoder
+from anatomia.model.scalar import ScalarModel
+from anatomia.objectives.alignment import ActorCritic, Alignment, AlignmentSettings
+from anatomia.objectives.next_token import NextToken
+from anatomia.objectives.rollout import Rollout, lay_out, score_completions
+from anatomia.stages.corpus import WorldSettings
+from anatomia.stages.dialogues import dialogue_files, load_prompts, messages
+from anatomia.stages.models import TrainingSettings, loop_settings, open_model, policy_stage, save, training_metrics
+from anatomia.stages.stage import Context, Metrics, Stage
+from anatomia.tokens.batches import Packed
+from anatomia.tokens.dialogue import prompt_ids
+from anatomia.tokens.shards import Shard
+from anatomia.tokens.vocabulary import Vocabulary
+from anatomia.train.loop import train
+
+SHOWN = 12  # rollouts of which one sequence is kept as a specimen
+
+
+class AlignSettings(TrainingSettings):
+    """The section [align].
+
+    Attributes:
+        enabled: false stops at the reward model.
+        method: "ppo", "grpo", or "best_of_n" (fine-tune on the best of `group` completions by the reward model; Dong et
+            al. 2023, RAFT).
+        prompts: files (globs) of dialogues whose prompts are used, or "world". count: how many different ones.
+        rollouts: how often the policy writes. batch: prompts per rollout. group: completions per prompt.
+        epochs, minibatches: passes over each rollout, and updates per pass.
+        kl: β, the price of leaving the reference, per nat. unfinished: what a missing end token costs, in deviations.
+        value: weight of the critic's loss in PPO.
+    """
+
+    enabled: bool = True
+    method: Literal["ppo", "grpo", "best_of_n"] = "ppo"
+    prompts: tuple[str, ...] = ()
+    count: int = Field(default=2000, ge=1)
+    rollouts: int = Field(default=60, ge=1)
+    batch: int = Field(default=64, ge=1)
+    group: int = Field(default=1, ge=1)
+    epochs: int = Field(default=2, ge=1)
+    minibatches: int = Field(default=2, ge=1)
+    kl: float = Field(default=0.05, ge=0)
+    clip_ratio: float = Field(default=0.2, gt=0)
+    value: float = Field(default=0.5, ge=0)
+    unfinished: float = Field(default=2.0, ge=0)
+    temperature: float = Field(default=1.0, gt=0)
+    max_new: int = Field(default=48, ge=1)
+    learning_rate: float = Field(default=5e-5, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    decay: float = Field(default=0.3, ge=0, le=1)
+    warmup: int = Field(default=5, ge=0)
+    micro_batch: int = Field(default=64, ge=1)
+
+
+def run(context: Context) -> Metrics:
+    """Improve the policy by the chosen method and keep the new policy."""
+    settings, world = context.settings["align"], context.settings["world"]
+    assert isinstance(settings, AlignSettings)
+    assert isinstance(world, WorldSettings)
+    (policy,) = [artifact for name, artifact in context.inputs.items() if name != "reward"]
+    reward_artifact = context.inputs["reward"]
+    model, vocabulary = open_model(policy)
+    prompts = load_prompts(
+        settings.prompts, context.root, "align.prompts", world, settings.count, held_out=False, purpose="to align"
+    )
+    encoded = [prompt_ids(vocabulary, messages(prompt)) for prompt in prompts]
+    fitting = [ids for ids in encoded if len(ids) + settings.max_new <= model.config.context]
+    if not fitting:
+        raise UserError(
+            f"align.prompts: none of {len(prompts)} prompts leaves room for align.max_new = {settings.max_new}"
+        )
+    reward = load_scalar(reward_artifact.path).to(recall().device).eval().requires_grad_(False)
+    record = read_json(reward_artifact.file("normalization.json"))
+    normalization = (float(record["mean"]), float(record["deviation"]))
+    optimise = best_of_n if settings.method == "best_of_n" else reinforce
+    trained, rollouts = optimise(context, settings, model, reward, normalization, fitting, vocabulary)
+    save(context.work, model, vocabulary)
+    write_json(context.work / "specimens.json", {"rollouts": rollouts})
+    return {"method": settings.method, "prompts": len(fitting), **training_metrics(trained)}
+
+
+def reinforce(
+    context: Context,
+    settings: AlignSettings,
+    model: Decoder,
+    reward: ScalarModel,
+    normalization: tuple[float, float],
+    prompts: list[list[int]],
+    vocabulary: Vocabulary,
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """PPO or GRPO through the training loop; `model` is changed in place."""
+    dtype = getattr(torch, recall().dtype)
+    reference = copy.deepcopy(model).to(dtype).requires_grad_(False)
+    critic = None
+    if settings.method == "ppo":
+        critic = copy.deepcopy(reward).requires_grad_(True)
+        with torch.no_grad():
+            critic.score.div_(normalization[1])
+    alignment = AlignmentSettings(
+        method=settings.method if settings.method != "best_of_n" else "ppo",
+        prompts=settings.batch,
+        group=settings.group,
+        epochs=settings.epochs,
+        minibatches=settings.minibatches,
+        micro=settings.micro_batch,
+        kl=settings.kl,
+        sampling=Sampling(settings.temperature, max_new=settings.max_new),
+        clip=settings.clip_ratio,
+        value=settings.value,
+        unfinished=settings.unfinished,
+    )
+    diary = Diary(vocabulary, context.resume / "rollouts.json", settings.rollouts)
+    objective = Alignment(alignment, prompts, reference, reward, normalization, context.seed, diary)
+    steps = settings.rollouts * alignment.updates
+    trained = train(
+        ActorCritic(model, critic), objective, loop_settings(settings, steps), context.ledger, context.resume
+    )
+    return trained, diary.pages()
+
+
+class Diary:
+    """Keeps one sequence of some rollouts, token by token: what each said, and what credit it got."""
+
+    def __init__(self, vocabulary: Vocabulary, path: Path, rollouts: int) -> None:
+        self.vocabulary, self.path, self.every = vocabulary, path, max(1, rollouts // SHOWN)
+
+    def __call__(self, number: int, rollout: Rollout, prompts: Sequence[Sequence[int]]) -> None:
+        if number % self.every:
+            return
+        positions = rollout.mask[0].nonzero().squeeze(1)
+        columns = [
+            getattr(rollout, name)[0, positions].tolist()
+            for name in ("logprobs", "reference", "rewards", "values", "advantages")
+        ]
+        names = ("logprob", "reference_logprob", "reward", "value", "advantage")
+        texts = self.vocabulary.pieces(rollout.ids[0, positions + 1].tolist())
+        tokens = [
+            {"text": text, **{name: round(value, 4) for name, value in zip(names, row, strict=True)}}
+            for text, *row in zip(texts, *columns, strict=True)
+        ]
+        page = {
+            "step": number,
+            "prompt": self.vocabulary.decode(prompts[0]),
+            "score": round(float(rollout.scores[0]), 4),
+            "tokens": tokens,
+        }
+        write_json(self.path, [old for old in self.pages() if old["step"] < number] + [page])
+
+    def pages(self) -> list[dict[str, Any]]:
+        """What was kept so far."""
+        return read_json(self.path) if self.path.is_file() else []
+
+
+def best_of_n(
+    context: Context,
+    settings: AlignSettings,
+    model: Decoder,
+    reward: ScalarModel,
+    normalization: tuple[float, float],
+    prompts: list[list[int]],
+    vocabulary: Vocabulary,
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Write `group` completions per prompt, keep the one the reward model likes best, fine-tune on those."""
+    chosen = prompts[: settings.rollouts * settings.batch]
+    sampling = Sampling(settings.temperature, max_new=settings.max_new)
+    best: list[tuple[list[int], Completion]] = []
+    means, tops = [], []
+    for start in range(0, len(chosen), settings.batch):
+        part = chosen[start : start + settings.batch]
+        copies = [ids for ids in part for _ in range(settings.group)]
+        seeds = [stream_seed(context.seed, "best of n", start, place) for place in range(len(copies))]
+        found = generate(model, copies, seeds, sampling, rows=256)
+        ids, mask = lay_out(copies, found, model.config.padding or 0)
+        device = reward.score.device
+        scores = (score_completions(reward, ids.to(device), mask.to(device)) - normalization[0]) / normalization[1]
+        unfinished = torch.tensor([not completion.finished for completion in found], device=device)
+        scores = (scores - settings.unfinished * unfinished).view(-1, settings.group)
+        for row, place in enumerate(scores.argmax(1).tolist()):
+            best.append((part[row], found[row * settings.group + place]))
+        means.append(float(scores.mean()))
+        tops.append(float(scores.amax(1).mean()))
+        context.ledger.progress(start + len(part), len(chosen), "prompts", score=tops[-1])
+    tokens, weights, starts = [], [], [0]
+    for prompt, completion in best:
+        tokens += [*prompt, *completion.ids]
+        weights += [0] * len(prompt) + [1] * len(completion.ids)
+        starts.append(len(tokens))
+    shard = Shard(np.asarray(tokens, np.int64), np.asarray(starts, np.int64), np.asarray(weights, np.uint8))
+    data = Packed(shard, model.config.context, 16, context.seed, vocabulary.padding or 0)
+    steps = max(1, round(settings.epochs * data.steps_per_epoch))
+    objective = NextToken(data, 16, no_hook)
+    trained = train(model, objective, loop_settings(settings, steps), context.ledger, context.resume)
+    return trained | {"last_score": float(np.mean(means)), "last_best_score": float(np.mean(tops))}, []
+
+
+def no_hook(model: nn.Module, step: int) -> dict[str, float]:
+    """Nothing to look at on the way."""
+    return {}
+
+
+def check(recipe: Any, root: Path) -> None:
+    align = recipe.align
+    if not align.enabled:
+        return
+    if not align.prompts:
+        raise UserError('align.prompts = [] is empty; name files of dialogues, "world", or set align.enabled = false')
+    dialogue_files(align.prompts, root, "align.prompts")
+    if align.method != "ppo" and align.group < 2:
+        raise UserError(
+            f"align.group = {align.group} is too few for align.method = {align.method!r}; 4 to 16 make sense"
+        )
+    if align.minibatches > align.batch * align.group:
+        raise UserError(
+            f"align.minibatches = {align.minibatches} is more than the {align.batch * align.group} completions"
+        )
+
+
+STAGE = Stage(
+    name="align",
+    version=1,
+    sections=("align", "world"),
+    run=run,
+    parents=lambda recipe: (policy_stage(recipe), "reward"),
+    enabled=lambda recipe: recipe.align.enabled,
+    check=check,
+    reads=lambda recipe, root: dialogue_files(recipe.align.prompts, root, "align.prompts"),
+)

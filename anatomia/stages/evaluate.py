@@ -1,0 +1,211 @@
+"""evaluate: the same held-out prompts to every model of the run, side by side, judged where judging is possible."""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from anatomia.base.artifact import Artifact
+from anatomia.base.files import read_json, write_json, write_jsonl
+from anatomia.base.machine import recall
+from anatomia.base.settings import Settings
+from anatomia.explain.predictions import generation
+from anatomia.generate.engine import Completion, generate
+from anatomia.generate.sampling import Sampling, stream_seed
+from anatomia.model.checkpoint import load_scalar
+from anatomia.model.decoder import Decoder
+from anatomia.objectives.rollout import lay_out, log_probabilities, score_completions
+from anatomia.stages.corpus import WorldSettings
+from anatomia.stages.dialogues import dialogue_files, load_prompts, messages
+from anatomia.stages.models import open_model, policy_stage
+from anatomia.stages.stage import Context, Metrics, Stage
+from anatomia.text.dialogue import Dialogue
+from anatomia.tokens.dialogue import prompt_ids
+from anatomia.tokens.vocabulary import Vocabulary
+from anatomia.world import World
+
+NAMES = {"pretrain": "base", "finetune": "finetuned", "align": "aligned"}
+RESAMPLES = 2000
+
+
+class EvaluateSettings(Settings):
+    """The section [evaluate].
+
+    Attributes:
+        prompts: files (globs) of dialogues, of which the held-out share is asked, or "world" (held-out facts).
+        count: how many prompts. temperature: 0 compares the most probable answers; above, sampled ones.
+    """
+
+    prompts: tuple[str, ...] = ()
+    count: int = Field(default=400, ge=1)
+    temperature: float = Field(default=1.0, ge=0)
+    max_new: int = Field(default=48, ge=1)
+
+
+def run(context: Context) -> Metrics:
+    """Ask, judge, compare; write every answer."""
+    settings, world = context.settings["evaluate"], context.settings["world"]
+    assert isinstance(settings, EvaluateSettings)
+    assert isinstance(world, WorldSettings)
+    prompts = load_prompts(
+        settings.prompts, context.root, "evaluate.prompts", world, settings.count, held_out=True, purpose="to evaluate"
+    )
+    judge = World(world.seed) if any("question_id" in prompt.meta for prompt in prompts) else None
+    models = {NAMES[name]: artifact for name, artifact in context.inputs.items() if name in NAMES}
+    rows: list[dict[str, Any]] = [
+        {"prompt": messages(prompt), "meta": prompt.meta, "greedy": {}, "sampled": {}} for prompt in prompts
+    ]
+    metrics: Metrics = {"prompts": len(prompts)}
+    total = 2 * len(models)
+    for number, (name, artifact) in enumerate(models.items()):
+        model, vocabulary = open_model(artifact)
+        for place, (kind, temperature) in enumerate((("greedy", 0.0), ("sampled", settings.temperature))):
+            answers = ask(model, vocabulary, prompts, temperature, settings.max_new, context.seed)
+            for row, prompt, completion in zip(rows, prompts, answers, strict=True):
+                row[kind][name] = describe(prompt, completion, vocabulary, judge)
+            context.ledger.progress(2 * number + place + 1, total, "passes")
+        metrics[name] = figures(rows, name, judge is not None)
+    names = list(models)
+    if judge is not None and len(names) > 1:
+        for kind in ("greedy", "sampled"):
+            metrics[f"preferred_{kind}"] = preferred(rows, kind, names[-1], names[-2])
+    if "aligned" in models:
+        metrics |= against_reference(context, prompts, settings)
+    write_jsonl(context.work / "answers.jsonl", rows)
+    write_json(context.work / "specimens.json", specimens(rows, models, prompts))
+    return metrics
+
+
+def ask(
+    model: Decoder, vocabulary: Vocabulary, prompts: list[Dialogue], temperature: float, max_new: int, seed: int
+) -> list[Completion]:
+    """One completion per prompt; prompts that leave no room are answered with nothing."""
+    encoded = [prompt_ids(vocabulary, messages(prompt)) for prompt in prompts]
+    fitting = [place for place, ids in enumerate(encoded) if len(ids) + max_new <= model.config.context]
+    answers = [Completion() for _ in prompts]
+    seeds = [stream_seed(seed, "evaluate", place) for place in fitting]
+    found = generate(model, [encoded[place] for place in fitting], seeds, Sampling(temperature, max_new=max_new), 256)
+    for place, completion in zip(fitting, found, strict=True):
+        answers[place] = completion
+    return answers
+
+
+def describe(prompt: Dialogue, completion: Completion, vocabulary: Vocabulary, judge: World | None) -> dict[str, Any]:
+    """An answer's text and, for questions of the world, its verdict."""
+    text = vocabulary.decode(completion.ids)
+    found: dict[str, Any] = {"text": text, "finished": completion.finished, "verdict": None}
+    if judge is not None and "question_id" in prompt.meta:
+        found["verdict"] = dict(vars(judge.judge(prompt.meta["question_id"], text, completion.finished)))
+    return found
+
+
+def figures(rows: list[dict[str, Any]], name: str, judged: bool) -> Metrics:
+    """What one model achieved: share finished, length in characters, and the world's verdicts."""
+    found: Metrics = {}
+    for kind in ("greedy", "sampled"):
+        answers = [row[kind][name] for row in rows]
+        part: Metrics = {
+            "finished": round(float(np.mean([answer["finished"] for answer in answers])), 4),
+            "characters": round(float(np.mean([len(answer["text"]) for answer in answers])), 1),
+        }
+        if judged:
+            verdicts = [(row["meta"], row[kind][name]["verdict"]) for row in rows if row[kind][name]["verdict"]]
+            for key in ("exact", "right", "complete", "clean", "score"):
+                part[key] = round(float(np.mean([verdict[key] for _, verdict in verdicts])), 4)
+            part["exact_by_kind"] = shares([(meta.get("kind", ""), v["exact"]) for meta, v in verdicts])
+            part["exact_by_language"] = shares([(meta.get("language", ""), v["exact"]) for meta, v in verdicts])
+        found[kind] = part
+    return found
+
+
+def shares(pairs: list[tuple[str, bool]]) -> dict[str, float]:
+    """The share of true values for each key."""
+    groups: dict[str, list[bool]] = defaultdict(list)
+    for key, value in pairs:
+        groups[key].append(bool(value))
+    return {key: round(float(np.mean(values)), 4) for key, values in sorted(groups.items())}
+
+
+def preferred(rows: list[dict[str, Any]], kind: str, first: str, second: str) -> Metrics:
+    """How often the world's judge scores `first` above `second`; ties count half. With a bootstrap 95% interval over
+    prompts (Efron 1979)."""
+    scores = [(row[kind][first]["verdict"], row[kind][second]["verdict"]) for row in rows]
+    points = np.asarray([(a["score"] > b["score"]) + 0.5 * (a["score"] == b["score"]) for a, b in scores if a and b])
+    draws = np.random.default_rng(0).integers(0, len(points), (RESAMPLES, len(points)))
+    low, high = np.quantile(points[draws].mean(1), [0.025, 0.975])
+    return {
+        "first": first,
+        "second": second,
+        "share": round(float(points.mean()), 4),
+        "interval": [round(float(low), 4), round(float(high), 4)],
+        "wins": int((points == 1).sum()),
+        "ties": int((points == 0.5).sum()),
+        "losses": int((points == 0).sum()),
+    }
+
+
+@torch.no_grad()
+def against_reference(context: Context, prompts: list[Dialogue], settings: EvaluateSettings) -> Metrics:
+    """KL(aligned ‖ reference) in nats per completion, from the aligned model's own samples on held-out prompts, and the
+    reward model's mean scores of both models' samples."""
+    policy, vocabulary = open_model(context.inputs["align"])
+    name = "finetune" if "finetune" in context.inputs else "pretrain"
+    reference, _ = open_model(context.inputs[name])
+    encoded = [prompt_ids(vocabulary, messages(prompt)) for prompt in prompts]
+    encoded = [ids for ids in encoded if len(ids) + settings.max_new <= policy.config.context]
+    seeds = [stream_seed(context.seed, "kl", place) for place in range(len(encoded))]
+    reward = load_scalar(context.inputs["reward"].path).to(recall().device).eval()
+    record = read_json(context.inputs["reward"].file("normalization.json"))
+    found: Metrics = {}
+    for key, model in (("aligned", policy), ("reference", reference)):
+        completions = generate(model, encoded, seeds, Sampling(1.0, max_new=settings.max_new), 256)
+        ids, mask = (tensor.to(recall().device) for tensor in lay_out(encoded, completions, policy.config.padding or 0))
+        scores = (score_completions(reward, ids, mask) - record["mean"]) / record["deviation"]
+        found[f"reward_{key}"] = round(float(scores.mean()), 4)
+        if key == "aligned":
+            mine, _ = log_probabilities(policy, ids, mask)
+            theirs, _ = log_probabilities(reference, ids, mask)
+            per_completion = ((mine - theirs) * mask).sum(1)
+            found["kl_to_reference"] = round(float(per_completion.mean()), 4)
+            found["kl_to_reference_error"] = round(float(per_completion.std() / len(encoded) ** 0.5), 4)
+    return found
+
+
+def specimens(rows: list[dict[str, Any]], models: dict[str, Artifact], prompts: list[Dialogue]) -> dict[str, Any]:
+    """A dozen questions with everybody's answers, and one answer of the last model growing token by token."""
+    step = max(1, len(rows) // 12)
+    questions = [
+        {
+            "prompt": row["prompt"][-1]["content"],
+            "language": row["meta"].get("language", ""),
+            "expected": row["meta"].get("expected") or row["meta"].get("reference", ""),
+            "answers": row["greedy"],
+        }
+        for row in rows[::step][:12]
+    ]
+    model, vocabulary = open_model(list(models.values())[-1])
+    prompt = messages(prompts[0])
+    grown = generation(model, vocabulary, prompt_ids(vocabulary, prompt), Sampling(0.0, max_new=48))
+    return {"questions": questions, "generation": {"prompt": prompt[-1]["content"], "steps": grown}}
+
+
+def check(recipe: Any, root: Path) -> None:
+    dialogue_files(recipe.evaluate.prompts, root, "evaluate.prompts")
+
+
+STAGE = Stage(
+    name="evaluate",
+    version=1,
+    sections=("evaluate", "world"),
+    run=run,
+    parents=lambda recipe: (
+        "pretrain",
+        *(["finetune"] if policy_stage(recipe) == "finetune" else []),
+        *(["reward", "align"] if recipe.align.enabled else []),
+    ),
+    check=check,
+    reads=lambda recipe, root: dialogue_files(recipe.evaluate.prompts, root, "evaluate.prompts"),
+)

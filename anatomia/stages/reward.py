@@ -1,0 +1,197 @@
+"""reward: a model that predicts which of several completions people would rank higher."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from anatomia.base.artifact import Artifact
+from anatomia.base.errors import UserError
+from anatomia.base.files import read_jsonl, write_json
+from anatomia.feedback.ranking import Ranking
+from anatomia.model.scalar import ScalarModel
+from anatomia.objectives.preference import UNPLACED, Judged, Preference, score_all
+from anatomia.stages.models import TrainingSettings, loop_settings, open_model, policy_stage, save, training_metrics
+from anatomia.stages.stage import Context, Metrics, Stage
+from anatomia.text.dialogue import Dialogue, Turn
+from anatomia.tokens.dialogue import encode_dialogue
+from anatomia.tokens.vocabulary import Vocabulary
+from anatomia.train.loop import train
+
+BINS = 10
+
+
+class RewardSettings(TrainingSettings):
+    """The section [reward].
+
+    Attributes:
+        loss: "listwise" (Plackett-Luce over each whole ranking) or "pairwise" (Bradley-Terry over its pairs).
+        epochs: how often each ranked prompt is seen. batch: prompts, with all their completions, per update.
+    """
+
+    loss: Literal["listwise", "pairwise"] = "listwise"
+    epochs: float = Field(default=3.0, gt=0)
+    batch: int = Field(default=16, ge=1)
+    learning_rate: float = Field(default=2e-4, gt=0)
+
+
+def run(context: Context) -> Metrics:
+    """Train the reward model from the policy's weights, and measure it on held-out rankings."""
+    settings = context.settings["reward"]
+    assert isinstance(settings, RewardSettings)
+    ranks = context.inputs["rank"]
+    (policy,) = [artifact for name, artifact in context.inputs.items() if name != "rank"]
+    decoder, vocabulary = open_model(policy)
+    model = ScalarModel(decoder)
+    items, names, too_long = load_items(ranks, vocabulary, decoder.config.context)
+    if not items["train"]:
+        limit = decoder.config.context
+        raise UserError(f"no ranking is left to learn from: {too_long} prompts exceed the context of {limit} tokens")
+    batch = min(settings.batch, len(items["train"]))
+    steps = max(1, int(np.ceil(settings.epochs * len(items["train"]) / batch)))
+    objective = Preference(items["train"], batch, min(settings.micro_batch, batch), settings.loss, context.seed)
+    trained = train(model, objective, loop_settings(settings, steps), context.ledger, context.resume)
+    scored = score_items(model, items["train"])
+    values = np.concatenate(scored)
+    normalization = {"mean": float(values.mean()), "deviation": float(max(values.std(), 1e-6))}
+    held_out = items["held_out"]
+    judged = judge(held_out, score_items(model, held_out)) if held_out else {}
+    save(context.work, model, vocabulary)
+    write_json(context.work / "normalization.json", normalization)
+    calibration = judged.pop("calibration", [])
+    shown = judgements(ranks, names["held_out"] or names["train"], model, vocabulary, normalization)
+    write_json(context.work / "specimens.json", {"judgements": shown, "calibration": calibration})
+    return {
+        "prompts": len(items["train"]),
+        "rankings": sum(len(item.places) for item in items["train"]),
+        "held_out_prompts": len(held_out),
+        "prompts_too_long": too_long,
+        "train_accuracy": judge(items["train"], scored).get("accuracy"),
+        **{f"held_out_{key}": value for key, value in judged.items()},
+        "normalization": normalization,
+        **training_metrics(trained),
+    }
+
+
+def load_items(
+    ranks: Artifact, vocabulary: Vocabulary, context: int
+) -> tuple[dict[str, list[Judged]], dict[str, list[str]], int]:
+    """The rankings of each split, those of one prompt together; their prompt ids; how many prompts were too long."""
+    groups: dict[tuple[str, tuple[str, ...]], list[Ranking]] = defaultdict(list)
+    splits: dict[str, str] = {}
+    for row in read_jsonl(ranks.file("rankings.jsonl")):
+        ranking = Ranking.from_json(row)
+        if ranking.pairs():
+            groups[ranking.prompt_id, ranking.completions].append(ranking)
+            splits[ranking.prompt_id] = row["split"]
+    items: dict[str, list[Judged]] = {"train": [], "held_out": []}
+    names: dict[str, list[str]] = {"train": [], "held_out": []}
+    too_long = 0
+    for (name, completions), rankings in groups.items():
+        sequences = tuple(tuple(encode(vocabulary, rankings[0].prompt, text)) for text in completions)
+        if max(map(len, sequences)) > context:
+            too_long += 1
+            continue
+        items[splits[name]].append(Judged(sequences, tuple(places(ranking) for ranking in rankings)))
+        names[splits[name]].append(name)
+    return items, names, too_long
+
+
+def encode(vocabulary: Vocabulary, prompt: Sequence[dict[str, str]], completion: str) -> list[int]:
+    """A prompt with one completion and its end token."""
+    turns = [Turn(message["role"], message["content"]) for message in prompt]  # type: ignore[arg-type]
+    return encode_dialogue(vocabulary, Dialogue((*turns, Turn("assistant", completion)), "ranking"))[0]
+
+
+def places(ranking: Ranking) -> tuple[int, ...]:
+    """For each completion, the number of its group, best 0."""
+    found = [UNPLACED] * len(ranking.completions)
+    for place, group in enumerate(ranking.groups):
+        for index in group:
+            found[index] = place
+    return tuple(found)
+
+
+@torch.no_grad()
+def score_items(model: ScalarModel, items: Sequence[Judged]) -> list[np.ndarray]:
+    """The model's scores of each item's completions."""
+    scores = []
+    for start in range(0, len(items), 32):
+        part = items[start : start + 32]
+        flat = score_all(model, [sequence for item in part for sequence in item.sequences]).cpu().numpy()
+        scores += np.split(flat, np.cumsum([len(item.sequences) for item in part])[:-1])
+    return scores
+
+
+def judge(items: Sequence[Judged], scores: Sequence[np.ndarray]) -> dict[str, Any]:
+    """How well scores predict rankings: accuracy over untied pairs, its 95% interval over prompts, mean negative
+    log-likelihood of σ(difference), expected calibration error in ten bins (Guo et al. 2017, equation 3)."""
+    differences: list[float] = []
+    per_prompt: list[tuple[int, int]] = []
+    for item, values in zip(items, scores, strict=True):
+        mine = [
+            float(values[better] - values[worse])
+            for ranks in item.places
+            for better, first in enumerate(ranks)
+            for worse, second in enumerate(ranks)
+            if first != UNPLACED and second != UNPLACED and first < second
+        ]
+        differences += mine
+        per_prompt.append((sum(value > 0 for value in mine), len(mine)))
+    if not differences:
+        return {}
+    d = np.asarray(differences)
+    right, count = (np.asarray(column, float) for column in zip(*per_prompt, strict=True))
+    draws = np.random.default_rng(0).integers(0, len(right), (1000, len(right)))
+    low, high = np.quantile(right[draws].sum(1) / np.maximum(count[draws].sum(1), 1), [0.025, 0.975])
+    confidence = 1 / (1 + np.exp(-np.abs(d)))
+    bins = np.minimum(((confidence - 0.5) * 2 * BINS).astype(int), BINS - 1)
+    calibration = [
+        {
+            "predicted": round(float(confidence[at].mean()), 4),
+            "observed": round(float((d[at] > 0).mean()), 4),
+            "count": n,
+        }
+        for at in (bins == number for number in range(BINS))
+        if (n := int(at.sum()))
+    ]
+    error = sum(abs(row["predicted"] - row["observed"]) * row["count"] for row in calibration) / len(d)
+    return {
+        "accuracy": round(float((d > 0).mean()), 4),
+        "accuracy_interval": [round(float(low), 4), round(float(high), 4)],
+        "pairs": len(d),
+        "log_loss": round(float(np.logaddexp(0, -d).mean()), 4),
+        "calibration_error": round(float(error), 4),
+        "calibration": calibration,
+    }
+
+
+@torch.no_grad()
+def judgements(
+    ranks: Artifact, names: Sequence[str], model: ScalarModel, vocabulary: Vocabulary, normalization: dict[str, float]
+) -> list[dict[str, Any]]:
+    """A few prompts with the stars people gave and the normalised rewards the model gives."""
+    wanted, found = set(names[:6]), []
+    for row in read_jsonl(ranks.file("stars.jsonl")):
+        if row["prompt_id"] in wanted:
+            sequences = [encode(vocabulary, row["prompt"], text) for text in row["completions"]]
+            rewards = (score_all(model, sequences) - normalization["mean"]) / normalization["deviation"]
+            stars = row["plackett_luce"]
+            completions = [
+                {"text": text, "stars": stars[place], "reward": round(float(rewards[place]), 3)}
+                for place, text in enumerate(row["completions"])
+            ]
+            found.append({"prompt": row["prompt"][-1]["content"], "completions": completions})
+    return found
+
+
+STAGE = Stage(
+    name="reward",
+    version=1,
+    sections=("reward",),
+    run=run,
+    parents=lambda recipe: (policy_stage(recipe), "rank"),
+)
