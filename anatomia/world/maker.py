@@ -1,0 +1,191 @@
+"""What all genres are made with: random choice, subjects and their facts, sentences and paragraphs."""
+
+from collections.abc import Sequence
+from random import Random
+from typing import TypeVar
+
+from anatomia.world.arithmetic import Sum
+from anatomia.world.book import Book
+from anatomia.world.facts import Fact
+from anatomia.world.polish import capital
+from anatomia.world.questions import Question
+from anatomia.world.wording import Entity, sentence
+
+T = TypeVar("T")
+
+WHICH = {"m": "który", "f": "która", "n": "które", "p": "które"}
+AND = {
+    "pl": (" i ", " i ", ", a także ", ", a przy tym ", ", a poza tym ", ", a do tego "),
+    "en": (" and ", " and ", " and also ", " and, besides, ", ", and what is more, "),
+}
+# Words before a whole sentence.
+OPENERS = {
+    "pl": [
+        *("jak wiadomo, ", "jak piszą w kronice, ", "warto wiedzieć, że ", "trzeba dodać, że ", "wszyscy wiedzą, że "),
+        *("nie każdy wie, że ", "w przewodniku czytamy, że ", "sąsiedzi opowiadają, że ", "pamiętajmy, że "),
+        *(
+            "w szkole uczą, że ",
+            "łatwo sprawdzić, że ",
+            "powszechnie wiadomo, że ",
+            "zapisano, że ",
+            "okazuje się, że ",
+        ),
+        *("dzieci wiedzą, że ", "goście dowiadują się, że ", "w gazecie napisano, że ", "jak mówią starsi ludzie, "),
+        *("bez wątpienia ", "przypomnijmy, że ", "na pewno ", "to prawda, że ", "stary atlas podaje, że "),
+        *("według kroniki ", "ciekawe jest to, że ", "mało kto zapomina, że ", "z dokumentów wynika, że "),
+        *("nikt nie wątpi, że ", "podkreślmy, że ", "w archiwum zapisano, że ", "przewodnicy powtarzają, że "),
+    ],
+    "en": [
+        *("as everyone knows, ", "the chronicle says that ", "it is worth knowing that ", "let us add that "),
+        *("everybody knows that ", "not everyone knows that ", "the guidebook says that ", "neighbours say that "),
+        *("remember that ", "at school they teach that ", "it is easy to check that ", "it is well known that "),
+        *(
+            "it is written that ",
+            "it turns out that ",
+            "children know that ",
+            "guests learn that ",
+            "as old people say, ",
+        ),
+        *("the newspaper wrote that ", "without doubt, ", "let us recall that ", "certainly, ", "it is true that "),
+        *("the old atlas says that ", "according to the chronicle, ", "it is interesting that ", "few forget that "),
+        *("the papers show that ", "nobody doubts that ", "in the archive it is written that ", "guides repeat that "),
+    ],
+}
+# Words between sentences about one subject.
+LINKS = {
+    "pl": [
+        "poza tym ",
+        "co więcej, ",
+        "ponadto ",
+        "przy okazji: ",
+        "dodajmy, że ",
+        "i jeszcze jedno: ",
+        "warto też wiedzieć, że ",
+    ],
+    "en": [
+        "besides, ",
+        "what is more, ",
+        "moreover, ",
+        "by the way, ",
+        "and one more thing: ",
+        "also, ",
+        "let us add that ",
+    ],
+}
+
+
+class Maker:
+    """Makes one document: knows the book, the language, and draws from its own random stream."""
+
+    def __init__(
+        self, book: Book, random: Random, language: str, train: dict[str, list[Question]], sums: list[Sum]
+    ) -> None:
+        self.book, self.language, self.sums = book, language, sums
+        self.entities = book.country.entities
+        self._train = train
+        self._draw = random.random
+
+    def chance(self, share: float) -> bool:
+        """True in this share of cases."""
+        return self._draw() < share
+
+    def below(self, count: int) -> int:
+        """A whole number from 0 to count - 1."""
+        return int(self._draw() * count)
+
+    def pick(self, items: Sequence[T]) -> T:
+        """One of the items."""
+        return items[int(self._draw() * len(items))]
+
+    def some(self, items: Sequence[T], count: int) -> list[T]:
+        """Up to `count` different items in random order."""
+        pool = list(items)
+        for place in range(min(count, len(pool))):
+            other = place + int(self._draw() * (len(pool) - place))
+            pool[place], pool[other] = pool[other], pool[place]
+        return pool[:count]
+
+    def by(self, polish: T, english: T) -> T:
+        """The one for this document's language."""
+        return polish if self.language == "pl" else english
+
+    def entity(self, kind: str) -> Entity:
+        """Any entity of the kind that facts are about."""
+        return self.pick(self.book.subjects[kind])
+
+    def name(self, entity: Entity, case: str = "nom") -> str:
+        """A form of an entity's name in this language; "full" has the kind before it (jezioro, Lake, the)."""
+        return entity.form(self.language, case)
+
+    def facts(self, entity: Entity, count: int = 99) -> list[Fact]:
+        """Facts of a subject in random order."""
+        return self.some(self.book.about[entity.key], count)
+
+    def fact(self, relation: str, entity: Entity) -> Fact:
+        """The subject's fact of a relation."""
+        return self.book.country.facts[f"{relation}:{entity.key}"]
+
+    def object(self, relation: str, entity: Entity) -> Entity:
+        """The object of the subject's fact."""
+        return self.book.country.object(self.fact(relation, entity))
+
+    def clause(self, fact: Fact) -> str:
+        """The fact as a sentence that names its subject, without capital and full stop."""
+        key = fact.id, self.language
+        if self._draw() < 0.5:
+            return self.pick(self.book.whole[key])
+        return f"{self.book.subject(fact, self.language)} {self.pick(self.book.said[key])}"
+
+    def state(self, fact: Fact) -> str:
+        """The fact as a sentence that names its subject."""
+        clause = self.clause(fact)
+        return sentence(self.pick(OPENERS[self.language]) + clause if self._draw() < 0.2 else clause)
+
+    def again(self, fact: Fact) -> str:
+        """The fact of a subject spoken of just now, by pronoun (or none, in Polish)."""
+        return self.pick(self.book.pronoun(fact, self.language) or [self.state(fact)])
+
+    def joined(self, one: Fact, other: Fact) -> str:
+        """Two facts of one subject in one sentence."""
+        first, second = self.book.simple[one.id, self.language], self.book.simple[other.id, self.language]
+        if not first or not second:
+            return f"{self.state(one)} {self.state(other)}"
+        entity = self.entities[one.subject]
+        subject, a, b = self.book.subject(one, self.language), self.pick(first), self.pick(second)
+        if self._draw() < 0.5:
+            return sentence(f"{subject} {a}{self.pick(AND[self.language])}{b}")
+        which = self.by(WHICH[entity.gender], "who" if entity.kind == "person" else "which")
+        return sentence(f"{subject}, {which} {a}, {b}")
+
+    def paragraph(self, facts: Sequence[Fact]) -> str:
+        """Facts (in runs of one subject each) as a paragraph."""
+        done: list[str] = []
+        place, last = 0, ""
+        while place < len(facts):
+            fact, dice = facts[place], self._draw()
+            follows = place + 1 < len(facts) and facts[place + 1].subject == fact.subject
+            if follows and dice < 0.4:
+                done.append(self.joined(fact, facts[place + 1]))
+                place += 1
+            elif fact.subject == last and dice < 0.65:
+                done.append(self.again(fact))
+            elif fact.subject == last and dice < 0.75:
+                done.append(sentence(self.pick(LINKS[self.language]) + self.clause(fact)))
+            else:
+                done.append(self.state(fact))
+            last = fact.subject
+            place += 1
+        return " ".join(done)
+
+    def question(self, fact: Fact) -> Question | None:
+        """A training question about the fact, None where the fact's questions are held out."""
+        options = self._train.get(fact.id + self.language)
+        return self.pick(options) if options else None
+
+    def curt(self, question: Question) -> str:
+        """The short answer as it stands alone."""
+        return capital(question.answers[0]) + "."
+
+    def answer(self, question: Question) -> str:
+        """A full answer."""
+        return self.pick(question.answers[question.short :])
