@@ -11,7 +11,10 @@ _GUTENBERG_END = re.compile(
     r"^(?:\*\*\* ?END OF TH(?:E|IS) PROJECT GUTENBERG|End of (?:the )?Project Gutenberg).*$", re.M
 )
 _CREDITS = re.compile(r"\A\s*(?:Produced by|Transcribed (?:from|by)|E-text prepared by)[^\n]*\n(?:[^\n]+\n)*", re.I)
-_WOLNE_HEAD = re.compile(r"^(?:Ta lektura, podobnie jak tysiące innych|ISBN[ -]\d)", re.M)
+_WOLNE_HEAD = re.compile(r"^(?:Ta lektura, podobnie jak tysiące innych|ISBN[ -]\d|Strona redakcyjna$)", re.M)
+_WOLNE_NOTES = re.compile(r"^Przypisy:\s*$", re.M)
+_NOTE_NUMBER = re.compile(r"(?:(?<=[^\W\d_])|(?<=[^\W\d_][.,;:!?…”]))\d{1,3}(?=\W)")
+_WOLNE_APPEAL = re.compile(r"^.*wolnelektury\.pl.*\n?", re.M)
 _WOLNE_FOOT = re.compile(
     r"^(?:-----\s*\n\s*)?(?:Ta lektura, podobnie jak tysiące innych|Wszystkie zasoby Wolnych Lektur możesz|"
     r"Wesprzyj Wolne Lektury|Przekaż 1(?:,5)?% podatku na)",
@@ -20,7 +23,8 @@ _WOLNE_FOOT = re.compile(
 _WOLNE = re.compile(r"wolnelektury\.pl|Woln\w+ Lektur")
 _FRAME = 4_000  # characters within which a Wolne Lektury header ends, and within which (from the end) its footer lies
 _HEADING = re.compile(
-    r"(?:chapter|rozdział|księga|book|part|część|tom|act|akt|scene|scena|letter|list|adventure|epilog\w*|prolog\w*)\b.{0,60}|[IVXLC]{1,7}\.?",
+    r"(?:chapter|rozdział|księga|book|part|część|tom|act|akt|scene|scena|letter|list|adventure|epilog\w*|prolog\w*)\b"
+    r".{0,60}|[IVXLC]{1,7}\.?",
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(r"(?<=[.!?…])[\"”’»)]?\s+")
@@ -35,13 +39,17 @@ def unframe(text: str) -> str:
         start = _GUTENBERG_START.search(text, 0, end.start())
         body = _CREDITS.sub("", text[start.end() if start else 0 : end.start()].lstrip("\n"))
         return "\n\n".join(_unwrap(paragraph) for paragraph in re.split(r"\n\s*\n", body))
-    if not _WOLNE.search(text, max(0, len(text) - _FRAME)):
-        return text
-    heads = list(_WOLNE_HEAD.finditer(text, 0, min(_FRAME, len(text) // 2)))
-    if heads:
-        text = text[heads[-1].end() :].split("\n", 1)[-1]
-    feet = list(_WOLNE_FOOT.finditer(text, max(0, len(text) - _FRAME)))
-    return text[: feet[0].start()] if feet else text
+    return _without_wolne_lektury(text) if _WOLNE.search(text, max(0, len(text) - _FRAME)) else text
+
+
+def _without_wolne_lektury(text: str) -> str:
+    """Without header, table of contents, appeals between chapters, editors' notes and the numbers pointing at them."""
+    heads = [*_WOLNE_HEAD.finditer(text, 0, min(_FRAME, len(text) // 2))]
+    text = text[heads[-1].end() :].split("\n", 1)[-1] if heads else text
+    if notes := _WOLNE_NOTES.search(text, len(text) // 2):
+        text = _NOTE_NUMBER.sub("", text[: notes.start()])
+    foot = _WOLNE_FOOT.search(text, max(0, len(text) - _FRAME))
+    return _WOLNE_APPEAL.sub("", text[: foot.start()] if foot else text)
 
 
 def _unwrap(paragraph: str) -> str:

@@ -44,11 +44,10 @@ def decode(data: bytes, claims: Sequence[str] = (), html: bool = False) -> tuple
     for mark, name in _BOMS:
         if data.startswith(mark):
             return data[len(mark) :].decode(name, "replace"), name
-    if data.isascii() and not html:
-        return data.decode("ascii"), "ascii"
+    escapes = data.isascii() and b"\x1b" in data  # ISO 2022, as in old Japanese pages, looks like ASCII
     try:
         text = data.decode("utf-8")
-        if not data.isascii() or b"\x1b" not in data:
+        if not escapes:
             return text, "utf-8"
     except UnicodeDecodeError:
         pass
@@ -58,7 +57,9 @@ def decode(data: bytes, claims: Sequence[str] = (), html: bool = False) -> tuple
         known = _canonical(name)
         if known and known not in candidates:
             candidates.append(known)
-    if "utf-8" in candidates or not candidates:
+    if escapes:
+        candidates = [name for name in candidates if name.startswith("iso2022")] or ["utf-8"]
+    elif "utf-8" in candidates or not candidates:
         text = data.decode("utf-8", "replace")
         if text.count("\ufffd") <= max(2, _STRAY * (len(text) - len(data.translate(None, bytes(range(128, 256)))))):
             return text, "utf-8"
@@ -66,8 +67,9 @@ def decode(data: bytes, claims: Sequence[str] = (), html: bool = False) -> tuple
     candidates += [n for name in claimed for n in _NEIGHBOURS.get(name, ())]
     detected = _canonical(detect_encoding(data) or "")
     candidates += [detected] if detected else []
+    candidates += _NEIGHBOURS["utf-8"] if not claimed else ()
     best, best_strange, best_name = "", float("inf"), ""
-    for name in dict.fromkeys(candidates or ["cp1252"]):
+    for name in dict.fromkeys(candidates):
         text = data.decode(name, "replace")
         strange = len(_STRANGE.findall(text)) + 20 * text.count("\ufffd") * (name == "utf-8")
         if strange < best_strange:

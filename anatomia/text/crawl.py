@@ -15,6 +15,7 @@ from anatomia.text.extract import LONGEST
 
 _HTML = frozenset(("text/html", "application/xhtml+xml", "application/vnd.wap.xhtml+xml"))
 _PLAIN = frozenset(("text/plain",))
+_CUT = "cut short"
 _SWALLOWED = re.compile(rb"\r?\nWARC/[01]\.\d+\r?\n")
 
 
@@ -65,18 +66,16 @@ def read_crawl(path: Path, name: str) -> Iterator[Page | Refused]:
 
     A damaged record does not end the reading: after it, records are looked for again in FastWARC's lenient way.
     """
-    done, seen = 0, set()
+    done, seen, cut = 0, set(), False
     for lenient in (False, True):
         try:
-            for record, block, trouble in _records(path, lenient):
+            for record, trouble in _records(path, name, lenient):
                 if lenient and record.record_id in seen:
                     continue
                 seen.add(record.record_id)
                 done = record.stream_pos
-                if trouble:
-                    yield Refused("unreadable", trouble, _address(record) or name, characters=block)
-                    continue
-                found = _read(record, name)
+                cut = trouble is not None and trouble.reason.startswith(_CUT)
+                found = trouble or _read(record, name)
                 if found is not None:
                     yield found
             break
@@ -86,28 +85,30 @@ def read_crawl(path: Path, name: str) -> Iterator[Page | Refused]:
                     yield Refused("unreadable", "an ARC file; convert it to WARC (warcio recompress)", name)
                     return
             yield Refused("unreadable", f"damaged after the record at byte {done:,}: {error}", name)
-    if not _ends_whole(path, done):
-        yield Refused("unreadable", "cut short: the file ends in the middle of a record", name)
+    if not cut and not _ends_whole(path, done):
+        yield Refused("unreadable", f"{_CUT}: the file ends in the middle of a record", name)
 
 
-def _records(path: Path, lenient: bool) -> Iterator[tuple[WarcRecord, int, str]]:
-    """Records with their whole block in memory, its bytes, and what is wrong with it ("" if nothing)."""
+def _records(path: Path, name: str, lenient: bool) -> Iterator[tuple[WarcRecord, Refused | None]]:
+    """Records with their whole block in memory, and what is wrong with those that are not to be read."""
     with open(path, "rb") as handle:
         for record in ArchiveIterator(handle, parse_http=False, quirks_mode=lenient):
-            declared = record.headers.get("Content-Length") or ""
-            if not declared.isdecimal():
+            length = record.headers.get("Content-Length") or ""
+            if not length.isdecimal():
                 raise ValueError("a record without a valid Content-Length")
-            if int(declared) > LONGEST:
-                yield record, int(declared), f"{int(declared):,} bytes are more than a page has"
+            declared, source = int(length), _address(record) or name
+            if declared > LONGEST:
+                reason = f"{declared:,} bytes are more than a page has"
+                yield record, Refused("crawl_type", reason, source, characters=declared)
                 continue
             record.freeze()
             size, trouble = record.content_length, ""
-            if size < int(declared):
-                trouble = f"cut short: the record has {size:,} of {int(declared):,} bytes"
+            if size < declared:
+                trouble = f"{_CUT}: the record has {size:,} of {declared:,} bytes"
             elif _SWALLOWED.search(record.reader.read()):
                 trouble = f"its length, {size:,} bytes, runs into the next record"
             record.reader.seek(0)
-            yield record, size, trouble
+            yield record, Refused("unreadable", trouble, source, characters=size) if trouble else None
 
 
 def _read(record: WarcRecord, name: str) -> Page | Refused | None:

@@ -18,7 +18,22 @@ from anatomia.text.parts import COLUMNS, SPECIMENS, Part
 from anatomia.text.refine import SHOWN
 
 _ROW_GROUP = 16_000_000  # bytes of text gathered before a row group is written
-_KEPT_SHOWN = 6  # specimens per language
+_KEPT_SHOWN = 3  # specimens of pages and of other texts, per language
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """Why a document is left out: `original` is the number of the one that stays."""
+
+    rule: str
+    original: int
+    similarity: float = 1.0
+
+    def reason(self, source: str) -> str:
+        """For a person; `source` is the original's."""
+        if self.rule == "exact_duplicate":
+            return f"the same text as in {source}"
+        return f"similarity {self.similarity:.2f} to a text in {source}"
 
 
 @dataclass
@@ -56,31 +71,29 @@ def gather(parts: Sequence[Part], directory: Path, scratch: Path, threshold: flo
     ids = [np.array(part.table(["id"])["id"].to_pylist(), dtype="S32") for part in parts]
     everything = np.concatenate(ids) if ids else np.array([], dtype="S32")
     original = exact_duplicates(everything)
-    reasons = {
-        int(i): ("exact_duplicate", f"the same text as document {original[i] + 1}")
-        for i in np.flatnonzero(original >= 0)
-    }
+    reasons = {i: Duplicate("exact_duplicate", int(original[i])) for i in np.flatnonzero(original >= 0).tolist()}
     if threshold < 1.0:
-        distinct = np.flatnonzero(original < 0)
+        distinct = np.flatnonzero(original < 0).tolist()
         for i, (other, similarity) in near_duplicates(_sketches(parts, original < 0, scratch), threshold).items():
-            reason = (
-                f"similarity {similarity:.2f} to document {distinct[other] + 1}, from {threshold} on they are alike"
-            )
-            reasons[int(distinct[i])] = ("near_duplicate", reason)
+            reasons[distinct[i]] = Duplicate("near_duplicate", distinct[other], similarity)
+    originals = dict.fromkeys((duplicate.original for duplicate in reasons.values()), "")
     validation = _validation(everything, reasons, fraction)
     gathered = Gathered()
     writers = {name: _Writer(directory / f"{name}.parquet") for name in ("train", "validation")}
-    shown: dict[str, list[tuple[Any, dict[str, str]]]] = {}
+    shown: dict[tuple[str, bool], list[tuple[Any, dict[str, str]]]] = {}
     for index, row in enumerate(_rows(parts)):
         text = row["text"]
         if index in reasons:
-            rule, reason = reasons[index]
-            count = gathered.duplicates.setdefault(rule, [0, 0])
+            duplicate = reasons[index]
+            count = gathered.duplicates.setdefault(duplicate.rule, [0, 0])
             if count[0] < SPECIMENS:
-                gathered.refused.append(Refused(rule, reason, row["source"], text[:SHOWN], len(text)))
+                reason = duplicate.reason(originals[duplicate.original])
+                gathered.refused.append(Refused(duplicate.rule, reason, row["source"], text[:SHOWN], len(text)))
             count[0] += 1
             count[1] += len(text)
             continue
+        if index in originals:
+            originals[index] = row["source"]
         before = row.pop("before")
         writers["validation" if validation[index] else "train"].add(row)
         gathered.documents += 1
@@ -88,9 +101,9 @@ def gather(parts: Sequence[Part], directory: Path, scratch: Path, threshold: flo
         gathered.characters += len(text)
         gathered.bytes += len(text.encode())
         gathered.languages[row["language"]] += len(text)
-        best = shown.setdefault(row["language"], [])
-        # Pages first, then what changed; among equals the id decides: as good as chance, and always the same.
-        rank = ('"page"' in row["meta"], not text.startswith(before[:SHOWN]), row["id"])
+        best = shown.setdefault((row["language"], '"page"' in row["meta"]), [])
+        # What changed comes first; among equals the id decides: as good as chance, and always the same.
+        rank = (not text.startswith(before), row["id"])
         specimen = {"source": row["source"], "language": row["language"], "before": before, "after": text[:SHOWN]}
         if len(best) < _KEPT_SHOWN:
             heapq.heappush(best, (rank, specimen))
@@ -98,11 +111,8 @@ def gather(parts: Sequence[Part], directory: Path, scratch: Path, threshold: flo
             heapq.heapreplace(best, (rank, specimen))
     for writer in writers.values():
         writer.close()
-    gathered.kept = [
-        specimen
-        for language in sorted(shown)
-        for _, specimen in sorted(shown[language], reverse=True, key=lambda s: s[0])
-    ]
+    best_first = (sorted(shown[key], reverse=True, key=lambda entry: entry[0]) for key in sorted(shown))
+    gathered.kept = [specimen for entries in best_first for _, specimen in entries]
     return gathered
 
 
@@ -119,7 +129,7 @@ def _sketches(parts: Sequence[Part], wanted: NDArray[np.bool_], scratch: Path) -
     return values[:done]
 
 
-def _validation(ids: NDArray, reasons: dict[int, tuple[str, str]], fraction: float) -> NDArray[np.bool_]:
+def _validation(ids: NDArray, reasons: dict[int, Duplicate], fraction: float) -> NDArray[np.bool_]:
     """Which documents are for validation: those whose id, read as a number from 0 to 1, is below `fraction`."""
     values = np.array([int(i[:8], 16) / 2**32 for i in ids.tolist()])
     kept = np.array([index not in reasons for index in range(len(ids))], dtype=bool)

@@ -104,8 +104,8 @@ def alphabetic(m: Measured, limits: Limits) -> str:
 
 
 def symbols(m: Measured, limits: Limits) -> str:
-    """Gopher: more than one "#" or ellipsis per ten words."""
-    for name, count in (("#", m.text.count("#")), ("…", m.text.count("…") + m.text.count("..."))):
+    """Gopher: more than one "#" per ten words; for pages, the same of ellipses, which old plays are full of."""
+    for name, count in (("#", m.text.count("#")), ("…", m.page * (m.text.count("…") + m.text.count("...")))):
         if count > 0.1 * len(m.words):
             return f"{count} of {name} on {len(m.words)} words, more than 10%"
     return ""
@@ -113,14 +113,16 @@ def symbols(m: Measured, limits: Limits) -> str:
 
 def bullets(m: Measured, limits: Limits) -> str:
     """Gopher: more than 90% of the lines are items of a list. Dashes do not count: Polish dialogue begins with them."""
+    if len(m.lines) < 3:
+        return ""
     count = sum(line.startswith(("•", "*", "·", "●", "▪", "◦", "‣")) for line in m.lines)
     return f"{count} of {len(m.lines)} lines are list items, more than 90%" if count > 0.9 * len(m.lines) else ""
 
 
 def ellipses(m: Measured, limits: Limits) -> str:
-    """Gopher: more than 30% of the lines end in an ellipsis, as teasers do."""
+    """Gopher: more than 30% of a page's lines end in an ellipsis, as teasers do."""
     count = sum(line.endswith(("…", "...")) for line in m.lines)
-    few = len(m.lines) < 3
+    few = not m.page or len(m.lines) < 4
     return "" if few or count <= 0.3 * len(m.lines) else f"{count} of {len(m.lines)} lines end in …, more than 30%"
 
 
@@ -217,7 +219,7 @@ RULES: Mapping[str, Rule] = {
 def _measure(documents: Sequence[Document], words: Words) -> list[Measured]:
     counts = np.maximum(np.diff(words.offsets), 1)
     lengths = words.sums(words.lengths) / counts
-    letters = words.sums(words.hashes & np.uint64(1)) / np.maximum(words.sums(words.hashes != 0), 1)
+    letters = words.sums(words.hashes & np.uint64(1)) / counts
     top = {n: top_share(words, n) for n in _TOP}
     # A repeat of a longer phrase is made of repeats of its five-word parts: without those, none need be looked for.
     repeated = {5: repeated_share(words, 5)}

@@ -85,7 +85,38 @@ def _stream(file: BufferedReader) -> Any:
     if magic.startswith(b"\xfd7zXZ\x00"):
         return lzma.LZMAFile(file)
     if magic.startswith(b"(\xb5/\xfd"):
-        return BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
+        return _Zstandard(file)
     if magic.startswith(b"BZh"):
         return bz2.BZ2File(file)
     return file
+
+
+class _Zstandard:
+    """Zstandard frames as a stream that, unlike the library's own, notices the end of the file within a frame."""
+
+    def __init__(self, file: BufferedReader) -> None:
+        self._file = file
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._input = b""
+        self._output = b""
+        self._between = True
+
+    def read1(self, size: int) -> bytes:
+        """Some bytes, at most `size`; none at the end.
+
+        Raises:
+            EOFError: the last frame is not complete.
+        """
+        while not self._output:
+            data = self._input or self._file.read(1 << 16)
+            if not data:
+                if self._between:
+                    return b""
+                raise EOFError("the file ends within a frame")
+            self._between, self._input = False, b""
+            self._output = self._frame.decompress(data)
+            if self._frame.eof:
+                self._between, self._input = True, self._frame.unused_data
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+        block, self._output = self._output[:size], self._output[size:]
+        return block

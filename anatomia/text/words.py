@@ -35,9 +35,9 @@ class Words:
     """The words (split at white space, lower case) of several texts.
 
     Attributes:
-        lists: per text, its words as strings, punctuation still on them.
-        hashes: uint64 [words of all texts], the same for the same word everywhere; lowest bit: it has a letter;
-            0 for mere punctuation, such as a dash.
+        lists: per text, its words as strings, punctuation still on them; dashes and dots that stand alone are still
+            there, but not in the arrays.
+        hashes: uint64 [words of all texts], the same for the same word everywhere; lowest bit: it has a letter.
         lengths: int64 [words of all texts], characters.
         offsets: int64 [texts + 1]: text i has the words offsets[i]:offsets[i + 1].
     """
@@ -77,9 +77,10 @@ def mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
 def words_of(texts: Sequence[str]) -> Words:
     """The words of `texts`."""
     lists = [text.lower().split() for text in texts]
-    offsets = np.zeros(len(lists) + 1, dtype=np.int64)
-    np.cumsum([len(words) for words in lists], out=offsets[1:])
     flat = [word for words in lists for word in words]
     hashes = np.fromiter(map(_hashes.__getitem__, flat), dtype=np.uint64, count=len(flat))
     lengths = np.fromiter(map(len, flat), dtype=np.int64, count=len(flat))
-    return Words(lists, hashes, lengths, offsets)
+    real = hashes != 0
+    before = np.concatenate(([0], np.cumsum(real)))
+    offsets = before[np.concatenate(([0], np.cumsum([len(words) for words in lists], dtype=np.int64)))]
+    return Words(lists, hashes[real], lengths[real], offsets.astype(np.int64))
