@@ -1,6 +1,8 @@
 """Where people's rankings are kept: append-only, in SQLite beside the run or in any database SQLAlchemy knows."""
 
 import json
+import sqlite3
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sql
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from anatomia.base.errors import UserError
 from anatomia.feedback.ranking import Candidates, Ranking
@@ -17,10 +20,9 @@ STORE = "rankings.sqlite"
 
 _WAIT = 60.0  # seconds that a writer waits for another's transaction
 
-_TABLES = sql.MetaData()
 _ROWS = sql.Table(
     "rankings",
-    _TABLES,
+    sql.MetaData(),
     sql.Column("id", sql.Integer, primary_key=True, autoincrement=True),
     sql.Column("candidates", sql.String(32), nullable=False, index=True),
     sql.Column("annotator", sql.String(200), nullable=False, index=True),
@@ -54,7 +56,9 @@ class RankingStore:
             if self._engine.dialect.name == "sqlite":
                 sql.event.listen(self._engine, "connect", _prepare_sqlite)
             with self._engine.begin() as connection:
-                _TABLES.create_all(connection)
+                connection.execute(CreateTable(_ROWS, if_not_exists=True))
+                for index in sorted(_ROWS.indexes, key=lambda index: str(index.name)):
+                    connection.execute(CreateIndex(index, if_not_exists=True))
         except (SQLAlchemyError, ImportError) as error:
             raise UserError(f"the rankings in {self.where} cannot be opened: {str(error).splitlines()[0]}") from error
 
@@ -104,5 +108,13 @@ class RankingStore:
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:
     """Readers do not wait for writers, and what was added is on the disk when `add` returns."""
-    connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
+    give_up = time.monotonic() + _WAIT
+    while True:
+        try:  # SQLite's own waiting does not cover the first switch to the write-ahead log
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)

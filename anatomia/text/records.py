@@ -1,6 +1,7 @@
 """Records out of files in whatever they are packed in: JSON, JSON Lines, parquet, CSV, tar; plain or compressed."""
 
 import bz2
+import codecs
 import csv
 import gzip
 import io
@@ -123,8 +124,9 @@ def _parquet(stream: BinaryIO, name: str) -> Iterator[Record]:
 
 def _json(stream: BinaryIO, name: str) -> Iterator[Record]:
     """A list, an object over several lines, or one object per line; the first line with something on it tells."""
-    lines = (line for line in stream if line.strip())
-    first = next(lines, b"").removeprefix(b"\xef\xbb\xbf")
+    unmarked = (line.removeprefix(codecs.BOM_UTF8) for line in stream)
+    lines = (line for line in unmarked if line.strip())
+    first = next(lines, b"")
     if not first:
         raise UserError(f"{name} is empty; leave it out or fill it")
     if first.lstrip().startswith(b"["):

@@ -1,0 +1,42 @@
+"""Agreement between annotators."""
+
+import numpy as np
+import pytest
+
+from anatomia.feedback.agreement import cohen_kappa, fleiss_kappa, kendall_tau_b, krippendorff_alpha, rankings_agreement
+
+
+def test_tau_of_opposite_orders_and_of_no_order() -> None:
+    assert kendall_tau_b([1, 2, 3], [3, 2, 1]) == -1
+    assert kendall_tau_b([1, 2, np.nan, 3], [4, 5, 0, 6]) == 1
+    assert np.isnan(kendall_tau_b([1, 1, 1], [1, 2, 3]))
+
+
+def test_cohen_kappa_of_a_worked_example() -> None:
+    # 50 applications: both yes 20, only the first 5, only the second 10, both no 15; 0.7 observed, 0.5 by chance.
+    a = [1] * 20 + [1] * 5 + [0] * 10 + [0] * 15
+    b = [1] * 20 + [0] * 5 + [1] * 10 + [0] * 15
+    assert cohen_kappa(a, b) == pytest.approx(0.4)
+    assert np.isnan(cohen_kappa([1, 1], [1, 1]))
+
+
+def test_fleiss_kappa_of_a_worked_example() -> None:
+    # Two things, three labels each: the first unanimous, the second 2 to 1. Observed (1 + 1/3) / 2, by chance 5/9 + …
+    counts = [[3, 0], [1, 2]]
+    by_chance = (4 / 6) ** 2 + (2 / 6) ** 2
+    assert fleiss_kappa(counts) == pytest.approx((2 / 3 - by_chance) / (1 - by_chance))
+    with pytest.raises(ValueError, match="same number"):
+        fleiss_kappa([[3, 0], [1, 1]])
+
+
+def test_alpha_of_nothing_rated_twice_is_undefined() -> None:
+    assert np.isnan(krippendorff_alpha([[1, np.nan], [np.nan, 2]], "interval"))
+
+
+def test_agreement_over_rankings_of_several_prompts() -> None:
+    same = [((0,), (1,), (2,))] * 2
+    opposite = [((0,), (1,)), ((1,), (0,))]
+    found = rankings_agreement([same, opposite, [((0,), (1,))]], [3, 2, 2])
+    assert found["kendall_tau"] == pytest.approx(0)
+    assert found["same_order"] == pytest.approx(3 / 4)
+    assert rankings_agreement([], [])["krippendorff_alpha"] is None

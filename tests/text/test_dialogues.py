@@ -1,0 +1,235 @@
+"""Dialogues from files in the layouts and wrappings that datasets have."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import tarfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+import zstandard
+
+from anatomia.base.errors import UserError
+from anatomia.text.dialogue import Dialogue
+from anatomia.text.dialogues import read_dialogues
+
+ALPACA = [
+    {"instruction": "Name a river.", "input": "", "output": "Vistula."},
+    {"instruction": "Translate.", "input": "kot", "output": "cat"},
+]
+
+
+def read(path: Path) -> list[Dialogue]:
+    return list(read_dialogues([path]))
+
+
+def said(dialogue: Dialogue) -> list[tuple[str, str]]:
+    return [(turn.role, turn.content) for turn in dialogue.turns]
+
+
+def one(tmp_path: Path, record: dict[str, Any]) -> Dialogue:
+    path = tmp_path / "one.json"
+    path.write_text(json.dumps([record]), encoding="utf-8")
+    (dialogue,) = read(path)
+    return dialogue
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("instruct/alpaca_en_demo.json", 800),
+        ("instruct/alpaca_eval.jsonl.gz", 805),
+        ("instruct/dolly_hhrlhf_train_small.jsonl.gz", 1000),
+        ("instruct/litgpt-alpaca-fixture.json", 23),
+        ("instruct/litgpt-dolly-fixture.json", 12),
+        ("instruct/rasbt-instruction-data.json", 1100),
+        ("instruct/self-instruct-seed_tasks.jsonl", 175),
+        ("instruct/user_oriented_instructions.jsonl", 252),
+        ("instruct/natural-instructions-v1/subtask053_multirc_correct_bad_question.json", 58),
+        ("instruct/natural-instructions-v2/task1609_xquad_en_question_generation.json", 240),
+        ("instruct/natural-instructions-v2-draft/task1092_ted_translation_en_pl.EXCERPT.json", 30),
+        ("instruct/natural-instructions-v2-draft/task156_codah_classification_adversarial.json.gz", 2771),
+        ("instruct/polish/speakleash-samples.tar.gz", 87),
+        ("preference/dpo_en_demo.json.gz", 300),
+    ],
+)
+@pytest.mark.real
+def test_real_files_are_read_whole(real_data: Path, name: str, count: int) -> None:
+    left_out: Counter[str] = Counter()
+    found = list(read_dialogues([real_data / name], left_out))
+    assert (len(found), dict(left_out)) == (count, {})
+    assert all(dialogue.turns[-1].role == "assistant" for dialogue in found)
+    assert all(turn.content for dialogue in found for turn in dialogue.turns)
+
+
+@pytest.mark.real
+def test_all_of_natural_instructions(real_data: Path) -> None:
+    files = sorted((real_data / "instruct").glob("natural-instructions-v*/*"))
+    found = list(read_dialogues(files))
+    assert len(found) == 8607
+    by_task = {dialogue.meta["task"]: dialogue for dialogue in found}
+    assert len(by_task) == 30
+    assert max(len(dialogue.meta["references"]) for dialogue in found) == 25
+    polish = by_task["task1092_ted_translation_en_pl"]
+    assert polish.meta["language"] == "pl"
+    assert polish.turns[0].content.startswith("You are given a sentence in English.")
+
+
+@pytest.mark.real
+def test_real_corrections_leave_out_the_empty_one(real_data: Path) -> None:
+    left_out: Counter[str] = Counter()
+    found = list(read_dialogues([real_data / "instruct/polish/human_expert_gec_dataset.jsonl.gz"], left_out))
+    assert (len(found), sum(left_out.values())) == (1803, 1)
+    assert found[0].turns[0].content.endswith("Nieopodal Zmorojewa rozpoczął się wojna.")
+    assert found[0].turns[1].content == "Nieopodal Zmorojewa rozpoczęła się wojna."
+
+
+@pytest.mark.real
+def test_real_trees_give_their_best_paths(real_data: Path) -> None:
+    path = real_data / "preference/oasst/en_100_tree.jsonl"
+    found = read(path)
+    roots = [json.loads(line)["prompt"] for line in path.read_bytes().split(b"\n") if line.strip()]
+    assert {dialogue.turns[0].content for dialogue in found} == {root["text"].strip() for root in roots}
+    best = {reply["text"].strip() for root in roots for reply in root["replies"] if reply.get("rank") == 0}
+    ranked = {root["text"].strip() for root in roots if any(reply.get("rank") == 0 for reply in root["replies"])}
+    assert all(dialogue.turns[1].content in best for dialogue in found if dialogue.turns[0].content in ranked)
+
+
+@pytest.mark.real
+def test_the_alpaca_wrapping_is_taken_off(real_data: Path) -> None:
+    found = read(real_data / "instruct/dolly_hhrlhf_train_small.jsonl.gz")
+    assert found[0].turns[0].content == "what is kangen water?"
+    assert not any("### Instruction" in dialogue.turns[0].content for dialogue in found)
+
+
+def test_an_empty_input_leaves_no_trace(tmp_path: Path) -> None:
+    path = tmp_path / "alpaca.json"
+    path.write_text(json.dumps(ALPACA), encoding="utf-8")
+    first, second = read(path)
+    assert said(first) == [("user", "Name a river."), ("assistant", "Vistula.")]
+    assert said(second) == [("user", "Translate.\n\nkot"), ("assistant", "cat")]
+    assert second.source == "alpaca.json:2"
+
+
+def lines(records: list[dict[str, Any]]) -> bytes:
+    return b"".join(json.dumps(record, ensure_ascii=False).encode() + b"\n" for record in records)
+
+
+def in_tar(records: list[dict[str, Any]]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for number, record in enumerate(records):
+            data = json.dumps(record).encode()
+            member = tarfile.TarInfo(f"data/{number}.json")
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def in_parquet(records: list[dict[str, Any]]) -> bytes:
+    buffer = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(records), buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [
+        ("a.json", lambda records: json.dumps(records, indent=2).encode()),
+        ("a.json", lines),
+        ("a.json", lambda records: b"\xef\xbb\xbf\n" + lines(records).replace(b"\n", b"\r\n")),
+        ("a.jsonl.gz", lambda records: gzip.compress(lines(records[:1])) + gzip.compress(lines(records[1:]))),
+        ("a.jsonl.xz", lambda records: lzma.compress(lines(records))),
+        ("a.jsonl.bz2", lambda records: bz2.compress(lines(records))),
+        ("a.jsonl.zst", lambda records: zstandard.compress(lines(records))),
+        ("a.parquet", in_parquet),
+        ("a.tar.gz", in_tar),
+        ("no suffix", lambda records: gzip.compress(json.dumps(records).encode())),
+    ],
+)
+def test_content_tells_how_a_file_is_packed(
+    tmp_path: Path, name: str, pack: Callable[[list[dict[str, Any]]], bytes]
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(pack(ALPACA))
+    assert [said(dialogue)[-1][1] for dialogue in read(path)] == ["Vistula.", "cat"]
+
+
+def test_lines_end_at_line_feeds_only(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(lines([{"prompt": "A\u2028B", "completion": "C\u0085D"}, {"prompt": "E", "completion": "F"}]))
+    assert said(read(path)[0]) == [("user", "A\u2028B"), ("assistant", "C\u0085D")]
+
+
+def test_messages_with_system_and_several_turns(tmp_path: Path) -> None:
+    roles = ("system", "user", "assistant", "user", "assistant", "user")
+    messages = [{"role": role, "content": f" {number} "} for number, role in enumerate(roles)]
+    assert said(one(tmp_path, {"messages": messages})) == [(role, str(n)) for n, role in enumerate(roles[:-1])]
+
+
+def test_sharegpt_names_and_parts_of_content(tmp_path: Path) -> None:
+    conversations = [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]
+    dialogue = one(tmp_path, {"system": "Be kind.", "conversations": conversations})
+    assert said(dialogue) == [("system", "Be kind."), ("user", "Hi"), ("assistant", "Hello")]
+    parts = [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}, {"role": "assistant", "content": "Hello"}]
+    assert said(one(tmp_path, {"messages": parts})) == [("user", "Hi"), ("assistant", "Hello")]
+
+
+def test_prompts_and_completions_as_messages(tmp_path: Path) -> None:
+    record = {"prompt": [{"role": "user", "content": "Hi"}], "completion": [{"role": "assistant", "content": "Hello"}]}
+    assert said(one(tmp_path, record)) == [("user", "Hi"), ("assistant", "Hello")]
+
+
+def test_answers_that_tools_took_for_numbers_are_text(tmp_path: Path) -> None:
+    assert said(one(tmp_path, {"instruction": "2 + 2?", "output": 4}))[1] == ("assistant", "4")
+
+
+def test_what_has_no_answer_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    records = [
+        {"instruction": "Say nothing.", "output": "  "},
+        {"instruction": "", "input": "", "output": "Something."},
+        {"messages": [{"role": "user", "content": "Hello?"}]},
+        {"instruction": "Say.", "output": "So."},
+    ]
+    path.write_bytes(lines(records))
+    left_out: Counter[str] = Counter()
+    assert len(list(read_dialogues([path], left_out))) == 1
+    assert dict(left_out) == {"empty answer": 1, "empty turn": 1, "no answer": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (
+            b'{"question": "?", "wrong": 1}\n',
+            "record 1: unknown layout with the keys question, wrong; known are: Natural",
+        ),
+        (lines(ALPACA) + b'{"instruction": ', "record 3: not valid JSON"),
+        (b'[{"instruction": "a", "output": "b"}, 7]', "record 2: int where an object"),
+        (b'{"instruction": ["a"], "output": "b"}', "record 1: instruction is text, not list"),
+        (b'{"messages": [{"role": "wizard", "content": "b"}]}', "record 1: unknown role 'wizard'; known are: system"),
+        (b'{"messages": "hello"}', "record 1: a dialogue is a list of messages, not str"),
+        (b'{"Definition": "Do.", "Instances": [{"input": "x"}]}', "record 1: instance 1 has no input and output"),
+        (b"", "is empty"),
+        (b"just some text\n", "record 1: not valid JSON"),
+        (gzip.compress(lines(ALPACA))[:-20], "cannot be read"),
+        (b"PAR1 but not really", "cannot be read"),
+    ],
+)
+def test_what_is_wrong_names_file_record_and_why(tmp_path: Path, content: bytes, complaint: str) -> None:
+    path = tmp_path / "broken.json"
+    path.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        read(path)
+    message = str(caught.value)
+    assert str(path) in message
+    assert complaint in message
+    assert "\n" not in message
