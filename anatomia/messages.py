@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from typing import Literal
 
 Language = Literal["en", "pl"]
+LANGUAGE = "ANATOMIA_LANGUAGE"  # stands above the locale
 
 POLISH = {
     "unchanged": "bez zmian",
     "note": "uwaga",
     "about {time} left": "jeszcze około {time}",
+    "{time} left": "zostało {time}",
     "step {step}": "krok {step}",
     "resuming": "wznowiono",
     "What each stage achieved": "Co osiągnął każdy etap",
@@ -27,6 +29,8 @@ POLISH = {
     "the same question to every stage's model": "to samo pytanie do modelu po każdym etapie",
     "rank its answers yourself": "własny ranking odpowiedzi modelu",
     "write the report again": "raport od nowa",
+    "prompt": "polecenie",
+    "/new begins a new dialogue, Ctrl-D ends": "/new zaczyna nową rozmowę, Ctrl-D kończy",
     "all metrics": "wszystkie miary",
     "Where does the river begin?": "Gdzie zaczyna się rzeka?",
     "Stopped. The same command goes on from here.": "Przerwano. To samo polecenie ruszy dalej od tego miejsca.",
@@ -71,8 +75,8 @@ class Messages:
 
 
 def preferred_language(environment: Mapping[str, str] = os.environ) -> Language:
-    """Polish where the user's locale is Polish, else English."""
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+    """What `--language` said, else Polish where the user's locale is Polish, else English."""
+    for name in (LANGUAGE, "LC_ALL", "LC_MESSAGES", "LANG"):
         if environment.get(name):
             return "pl" if environment[name].startswith("pl") else "en"
     return "en"

@@ -220,6 +220,8 @@ class _Job:
         """Of everything that decides what the stage will make."""
         root = self.request.root
         files = {os.path.relpath(path, root): hashes(path) for path in self.stage.reads(self.request.recipe, root)}
+        own = [self.request.out / name for name in self.stage.run_files]
+        files |= {path.name: hashes(path) for path in own if path.is_file()}
         hashes.save()
         return digest(
             {

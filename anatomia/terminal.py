@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from anatomia.base.events import Event
@@ -97,14 +97,13 @@ class _Bar:
         self.stage, self.unit, self.figures = stage, "", ""
         self.bar = Progress(
             SpinnerColumn("dots", style="cyan"),
-            TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=None, complete_style="cyan", finished_style="green"),
+            TextColumn("[bold]{task.description}", table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=24, complete_style="cyan", finished_style="green"),
             _Done(self.terminal.messages),
             _Speed(self.terminal.messages),
-            TextColumn("[cyan]{task.fields[figures]}"),
+            TextColumn("[cyan]{task.fields[figures]}", table_column=Column(no_wrap=True)),
             console=self.terminal.console,
             transient=True,
-            expand=True,
         )
         self.task = self.bar.add_task(stage, total=None, figures="", unit="")
         self.bar.start()
@@ -134,7 +133,7 @@ class _Bar:
 
 class _Done(ProgressColumn):
     def __init__(self, messages: Messages) -> None:
-        super().__init__()
+        super().__init__(Column(no_wrap=True))
         self.messages = messages
 
     def render(self, task: Task) -> Text:
@@ -146,13 +145,13 @@ class _Done(ProgressColumn):
 
 class _Speed(ProgressColumn):
     def __init__(self, messages: Messages) -> None:
-        super().__init__()
+        super().__init__(Column(no_wrap=True))
         self.messages = messages
 
     def render(self, task: Task) -> Text:
         if task.total is None or not task.speed or task.time_remaining is None:
             return Text("")
-        left = self.messages("about {time} left", time=duration(task.time_remaining))
+        left = self.messages("{time} left", time=duration(task.time_remaining))
         return Text(f"{self.messages.number(float(f'{task.speed:.3g}'))}/s  {left}", "dim")
 
 

@@ -53,6 +53,8 @@ class Stage:
         check: what can be said to be wrong before anything is written. Gets the recipe and the root for relative
             paths; raises `UserError`.
         reads: the outside files (not artifacts) the stage will read; their bytes count towards the fingerprint.
+        run_files: files in the run's own directory, such as people's rankings, that it reads where they exist; their
+            bytes count too.
         run: does the work in `Context.work`, returns the metrics for `artifact.json`.
     """
 
@@ -64,3 +66,4 @@ class Stage:
     enabled: Callable[[Any], bool] = lambda recipe: True
     check: Callable[[Any, Path], None] = lambda recipe, root: None
     reads: Callable[[Any, Path], list[Path]] = lambda recipe, root: []
+    run_files: tuple[str, ...] = ()

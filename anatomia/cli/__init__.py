@@ -1,0 +1,85 @@
+"""The command line: parse, call, print. What a command does lives in other rooms, imported when it is called."""
+
+import os
+import sys
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+
+from anatomia import __version__
+from anatomia.base.errors import UserError
+from anatomia.cli import running, talking
+from anatomia.messages import LANGUAGE
+
+app = App(
+    name="anatomia",
+    help="Train a language model from end to end, from raw text to learning from people, and see what happens inside.",
+    version=__version__,
+    help_format="markdown",
+    result_action="return_value",
+)
+for command in (
+    running.run,
+    running.status,
+    talking.chat,
+    talking.complete,
+    talking.compare,
+    talking.rank,
+    running.report,
+    running.doctor,
+):
+    app.command(command, sort_key=len(list(app)))
+
+
+@app.meta.default
+def _launch(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    debug: Annotated[bool, Parameter(negative=(), help="Show where an error came from.")] = False,
+    language: Annotated[Literal["en", "pl"] | None, Parameter(help="Of messages; if not given, the locale's.")] = None,
+) -> Any:
+    if language is not None:
+        os.environ[LANGUAGE] = language
+    return app(tokens, exit_on_error=False, print_error=False)
+
+
+def main() -> None:
+    """The command `anatomia`: exit code 0 when all went well, 2 for a mistake that can be put right, 130 for Ctrl-C."""
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    if "run" in arguments[:4]:
+        _restart_with_levers()
+    try:
+        app.meta(arguments, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
+    except CycloptsError as error:
+        _fail(f"{' '.join(str(error).split()).rstrip('.')}; see anatomia --help", error, debug)
+    except UserError as error:
+        _fail(str(error), error, debug)
+    except BrokenPipeError:  # the reader, such as head, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def _fail(message: str, error: Exception, debug: bool) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    if debug:
+        raise error
+    raise SystemExit(2) from None
+
+
+def _restart_with_levers() -> None:
+    """Start the same command over with settings of the C library that only count before a process begins.
+
+    Training frees and takes the same large blocks at every step. Kept instead of handed back, and on huge pages, they
+    save 13 to 16% of the time of eager training steps (measured with a 5 M and a 34 M parameter model).
+    """
+    levers = {
+        "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+        "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
+        "MALLOC_TOP_PAD_": str(64 << 20),
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+    }
+    if not sys.platform.startswith("linux") or any(name in os.environ for name in levers):
+        return  # no glibc, or the user (or this very function) has set them
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **levers})

@@ -1,0 +1,46 @@
+"""Options that several commands share, and how they print."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from anatomia.messages import Messages, preferred_language
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Json = Annotated[bool, Parameter("--json", negative=(), help="Print JSON instead.")]
+RunPath = Annotated[Path, Parameter(help="The directory that anatomia run wrote.")]
+ModelPath = Annotated[Path, Parameter(help="A model's directory, or a run's (its best model is taken).")]
+Temperature = Annotated[float, Parameter(help="0 always takes the likeliest token; higher is more varied.")]
+TopP = Annotated[float, Parameter(help="Draw only from the likeliest tokens that together reach this probability.")]
+TopK = Annotated[int, Parameter(help="Draw only from so many likeliest tokens; 0 for all.")]
+Length = Annotated[int, Parameter("--max-new", help="Stop after so many tokens.")]
+Seed = Annotated[int, Parameter(help="The same seed gives the same text.")]
+
+
+def console() -> "Console":
+    """Where a command prints."""
+    from rich.console import Console
+
+    return Console()
+
+
+def messages() -> Messages:
+    """What is said, in the user's language."""
+    return Messages(preferred_language())
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on standard output, for programs."""
+    print(json.dumps(value, ensure_ascii=False, indent=1))
+
+
+def show(value: Any, renderable: Any, as_json: bool) -> None:
+    """A result as JSON, or as what a person likes to see."""
+    if as_json:
+        print_json(value)
+    else:
+        console().print(renderable)
