@@ -1,7 +1,9 @@
 """From what a stage left to what its chapter shows. Pure: specimens, events and metrics in, a `Chapter` out."""
 
 import difflib
+import math
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -69,10 +71,10 @@ def corpus(view: View) -> Chapter:
     funnel = {step["rule"]: step for step in view.json("funnel.json") or []}
     flow = [
         (known(funnel.get("read", {}).get("documents")), "read"),
-        (known(funnel.get("kept", {}).get("documents", view.metric("documents"))), "kept"),
-        (known(funnel.get("kept", {}).get("characters", view.metric("characters"))), "characters"),
+        (known(funnel.get("kept", {}).get("documents")), "kept"),
+        (known(funnel.get("kept", {}).get("characters")), "characters"),
     ]
-    return chapter(view, flow, funnel=sieves, kept=cleaned, dropped=lambda v: v.specimens["dropped"][:8])
+    return chapter(view, flow, funnel=sieves, kept=cleaned, dropped=rejected)
 
 
 def sieves(view: View) -> list[dict[str, Any]]:
@@ -85,7 +87,9 @@ def sieves(view: View) -> list[dict[str, Any]]:
         inner = [before - after for before, after in zip([total, *inner], inner, strict=False)]
     rows, left = [], total
     for step, lost in zip(steps[1:-1], inner, strict=True):
-        rows.append({"rule": rule_name(step["rule"]), "reached": left / total, "lost": lost / total, "count": number(lost)})
+        rows.append(
+            {"rule": rule_name(step["rule"]), "reached": left / total, "lost": lost / total, "count": number(lost)}
+        )
         left -= lost
     ends = {"read": number(total), "kept": number(last), "share": last / total}
     return [row for row in rows if row["lost"] > 0] and [{"rows": rows, **ends}]
@@ -93,16 +97,31 @@ def sieves(view: View) -> list[dict[str, Any]]:
 
 def rule_name(rule: str) -> Both | str:
     """The name of a rule in both languages where it has one."""
-    key = "rule." + rule.replace(".", "-")
+    key = "rule." + rule
     return text(key) if has(key) else rule
 
 
 def cleaned(view: View) -> list[dict[str, Any]]:
     """Pages before and after, with what was cut away marked."""
     return [
-        {**page, "before": difference(page["before"][:LONGEST], page["after"][:LONGEST]), "after": page["after"][:LONGEST]}
+        {
+            **page,
+            "before": difference(page["before"][:LONGEST], page["after"][:LONGEST]),
+            "after": page["after"][:LONGEST],
+        }
         for page in view.specimens["kept"][:4]
     ]
+
+
+def rejected(view: View) -> list[dict[str, Any]]:
+    """Dropped pages with the rule's name in both languages, one of each rule before a second of any."""
+    seen: Counter[str] = Counter()
+    turns = []
+    for page in view.specimens["dropped"]:
+        turns.append((seen[page["rule"]], page))
+        seen[page["rule"]] += 1
+    chosen = [page for _, page in sorted(turns, key=lambda turn: turn[0])][:8]
+    return [{**page, "rule": rule_name(page["rule"])} for page in chosen]
 
 
 def difference(before: str, after: str) -> list[tuple[bool, str]]:
@@ -120,8 +139,8 @@ def difference(before: str, after: str) -> list[tuple[bool, str]]:
 
 def tokenizer(view: View) -> Chapter:
     flow = [
-        (known(view.metric("vocabulary", "vocabulary_size", "size")), "vocabulary"),
-        (known(view.metric("train_tokens", "tokens")), "train_tokens"),
+        (known(view.metric("vocabulary")), "vocabulary"),
+        (known(view.metric("train_tokens")), "train_tokens"),
     ]
     return chapter(
         view,
@@ -153,7 +172,7 @@ def compression(view: View) -> list[dict[str, Any]]:
 
 def pretrain(view: View) -> Chapter:
     losses = view.series("step", "loss")
-    bits = view.metric("bits_per_byte", "validation_bits_per_byte") or last(view.series("validation", "bits_per_byte"))
+    bits = view.metric("bits_per_byte") or last(view.series("validation", "bits_per_byte"))
     flow = [
         (known(view.metric("parameters")), "parameters"),
         (known(view.metric("tokens") or last(view.series("step", "tokens"))), "tokens_seen"),
@@ -189,27 +208,29 @@ def windows(view: View) -> list[dict[str, Any]]:
     players = []
     for window in view.specimens["windows"][:4]:
         steps = [
-            {"at": p["context"], "token": p["next"], "bars": bars(p["candidates"], p["next"])} for p in window["predictions"]
+            {"at": p["context"], "token": p["next"], "bars": bars(p["candidates"], p["next"])}
+            for p in window["predictions"]
         ]
         players.append({"tokens": window["tokens"][:160], "steps": [s for s in steps if s["at"] < 160]})
     return [player for player in players if player["steps"]]
 
 
 def bars(candidates: list[dict[str, Any]], chosen: str, most: int = 6) -> dict[str, Any]:
-    """Candidates as rows with widths relative to the likeliest, and the probability left to all other tokens."""
+    """Candidates as rows, widths in percent, and the probability left to all other tokens."""
     rows = candidates[:most]
-    highest = max(row["probability"] for row in rows)
+    left = max(0.0, 1 - sum(row["probability"] for row in rows))
     return {
         "rows": [
             {
                 "token": row["token"],
-                "width": 100 * row["probability"] / highest,
+                "width": 100 * row["probability"],
                 "share": percent(row["probability"], 1),
                 "chosen": row["token"] == chosen,
             }
             for row in rows
         ],
-        "rest": percent(max(0.0, 1 - sum(row["probability"] for row in rows)), 1),
+        "left": 100 * left,
+        "rest": percent(left, 1),
     }
 
 
@@ -231,12 +252,17 @@ def packed(view: View) -> dict[str, Any]:
     return {"cells": cells, "triangles": triangles}
 
 
-def samples(view: View) -> list[dict[str, Any]]:
-    """What the model wrote after so many steps: from the specimens, at most seven spread over the run."""
-    rows = view.specimens["samples"]
-    prompt = rows[0]["prompt"]
-    rows = [row for row in rows if row["prompt"] == prompt]
-    step = max(1, -(-len(rows) // 7))
+def samples(view: View) -> list[list[dict[str, Any]]]:
+    """What the model wrote after so many steps: for two prompts, at most seven each, spread over the run."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for row in view.specimens["samples"]:
+        rows.setdefault(row["prompt"], []).append(row)
+    return [spread(group, 7) for group in list(rows.values())[:2]]
+
+
+def spread(rows: list[Any], most: int) -> list[Any]:
+    """At most `most` of the rows, evenly spread, the last one always among them."""
+    step = max(1, -(-len(rows) // most))
     return rows[::-1][::step][::-1]
 
 
@@ -279,12 +305,15 @@ def padded(view: View) -> dict[str, Any]:
         return {"filled": filled, "empty": 100 - sum(part["width"] for part in filled)}
 
     return {
-        "text": [{"document": i, "tokens": [t for t, pad in zip(row["tokens"], row["padding"], strict=True) if not pad][:80]} for i, row in enumerate(rows[:4])],
+        "text": [
+            {"document": i, "tokens": [t for t, pad in zip(row["tokens"], row["padding"], strict=True) if not pad][:80]}
+            for i, row in enumerate(rows[:4])
+        ],
         "padded": [strip([i]) for i in range(len(rows))],
         "padded_share": percent(1 - used / (width * len(rows))),
         "packed": [strip(b) for b in bins],
         "packed_share": percent(1 - used / (width * len(bins))),
-    }  # fmt: skip
+    }
 
 
 # sample, rank, reward
@@ -294,7 +323,7 @@ def sample(view: View) -> Chapter:
     flow = [
         (known(view.metric("prompts")), "prompts"),
         (known(view.metric("completions")), "completions"),
-        (known(view.metric("finished"), percent), "finished"),
+        (known(view.metric("finished_share"), percent), "finished"),
     ]
     return chapter(view, flow, prompts=drawn)
 
@@ -306,7 +335,11 @@ def drawn(view: View) -> list[dict[str, Any]]:
         completions = []
         for completion in prompt["completions"][:6]:
             tokens = [
-                {"text": t["text"], "logprob": number(t["logprob"], 2), "surprise": round(min(1.0, -t["logprob"] / 5), 2)}
+                {
+                    "text": t["text"],
+                    "logprob": number(t["logprob"], 2),
+                    "surprise": round(min(1.0, -t["logprob"] / 5), 2),
+                }
                 for t in completion["tokens"][:160]
             ]
             completions.append({**completion, "tokens": tokens})
@@ -332,7 +365,7 @@ def ranked(view: View) -> list[dict[str, Any]]:
             for i, completion in enumerate(ranking["completions"])
         ]
         if methods:
-            rows = [rows[i] for i in sorted(range(len(rows)), key=lambda i: -ranking[methods[0]][i])]
+            rows.sort(key=lambda row: -row["stars"][0]["fill"])
         annotators = [
             {
                 "name": annotator["name"].partition(":")[2] or annotator["name"],
@@ -341,9 +374,15 @@ def ranked(view: View) -> list[dict[str, Any]]:
             }
             for annotator in ranking["annotators"]
         ]
-        simulated = any(annotator["simulated"] for annotator in annotators)
-        rankings.append({"prompt": ranking["prompt"], "rows": rows, "methods": methods, "annotators": annotators, "simulated": simulated})
-    return rankings  # fmt: skip
+        rankings.append(
+            {
+                "prompt": ranking["prompt"],
+                "rows": rows,
+                "methods": methods,
+                "annotators": annotators,
+            }
+        )
+    return rankings
 
 
 def letter(index: int) -> str:
@@ -351,14 +390,16 @@ def letter(index: int) -> str:
     return chr(ord("A") + index) if index < 26 else str(index + 1)
 
 
-def stars(value: float) -> dict[str, Any]:
-    """A number of stars and how much of five stars to fill, in percent."""
+def stars(value: float | None) -> dict[str, Any]:
+    """A number of stars and how much of five stars to fill, in percent; what was not ranked gets a dash."""
+    if value is None or math.isnan(value):
+        return {"value": "–", "fill": 0.0}
     return {"value": number(value, 1), "fill": round(max(0.0, min(5.0, value)) * 20, 1)}
 
 
 def reward(view: View) -> Chapter:
     flow = [
-        (known(view.metric("accuracy", "validation_accuracy", "held_out_accuracy"), percent), "accuracy"),
+        (known(view.metric("held_out_accuracy"), percent), "accuracy"),
     ]
     accuracy = [Series(text("chart.accuracy"), "c-main", view.series("step", "accuracy"))]
     return chapter(
@@ -367,7 +408,6 @@ def reward(view: View) -> Chapter:
         judgements=judged,
         calibration=lambda v: bubbles(v.specimens["calibration"]),
         learning=lambda v: line_chart(accuracy),
-        simulated=lambda v: v.specimens.get("simulated"),
     )
 
 
@@ -405,7 +445,7 @@ def align(view: View) -> Chapter:
         (known(scores[-1][0] if scores else None), "steps"),
         (known(mean(scores[:5]), two), "score_first"),
         (known(mean(scores[-5:]), two), "score_last"),
-        (known(view.metric("kl") or last(view.series("step", "kl")), two), "kl"),
+        (known(last(view.series("step", "kl")), two), "kl"),
     ]
     return chapter(
         view,
@@ -419,7 +459,9 @@ def align(view: View) -> Chapter:
         ),
         distance=lambda v: line_chart([Series(text("chart.kl"), "c-aligned", v.series("step", "kl"))], floor=0),
         length=lambda v: line_chart([Series(text("chart.length"), "c-aligned", v.series("step", "length"))], floor=0),
-        entropy=lambda v: line_chart([Series(text("chart.entropy"), "c-aligned", v.series("step", "entropy"))], floor=0),
+        entropy=lambda v: line_chart(
+            [Series(text("chart.entropy"), "c-aligned", v.series("step", "entropy"))], floor=0
+        ),
     )
 
 
@@ -430,9 +472,7 @@ def mean(points: list[tuple[float, float]]) -> float | None:
 
 def credited(view: View) -> list[dict[str, Any]]:
     """Rollouts whose tokens carry, for each of the four views, a value and its strength from −1 to 1."""
-    rollouts = view.specimens["rollouts"]
-    step = max(1, -(-len(rollouts) // 6))
-    rollouts = rollouts[::-1][::step][::-1]
+    rollouts = spread(view.specimens["rollouts"], 6)
     for rollout in rollouts:
         for token in rollout["tokens"]:
             token["kl"] = token["logprob"] - token["reference_logprob"]
@@ -456,7 +496,8 @@ def credited(view: View) -> list[dict[str, Any]]:
 
 
 def evaluate(view: View) -> Chapter:
-    return chapter(view, [], questions=answered, totals=totals, generation=generation)
+    flow = [(known(view.metric("prompts")), "prompts"), (known(view.metric("kl_to_reference"), two), "kl")]
+    return chapter(view, flow, exact=exact, preferred=preferred, questions=answered, generation=generation)
 
 
 def answered(view: View) -> list[dict[str, Any]]:
@@ -488,15 +529,38 @@ def badges(verdict: dict[str, Any] | None) -> list[tuple[bool, Both]]:
     return shown
 
 
-def totals(view: View) -> list[dict[str, Any]]:
-    """Per model, how many of the shown questions it got right."""
-    questions = answered(view)
-    rows = []
-    for model in MODELS:
-        verdicts = [a["right"] for q in questions for a in q["answers"] if a["model"] == model and a["right"] is not None]
-        if verdicts:
-            rows.append({"model": model, "right": sum(verdicts), "of": len(verdicts), "width": 100 * sum(verdicts) / len(verdicts)})
-    return rows  # fmt: skip
+def exact(view: View) -> dict[str, Any] | None:
+    """Per model, the share of questions that it answered exactly, taking the likeliest token each time."""
+    shares = {model: view.metric(f"{model}.greedy.exact") for model in MODELS}
+    rows = [
+        {"model": model, "share": percent(share), "width": 100 * share}
+        for model, share in shares.items()
+        if share is not None
+    ]
+    return {"rows": rows, "count": number(view.artifact.metrics["prompts"])} if rows else None
+
+
+def preferred(view: View) -> list[dict[str, Any]]:
+    """How often the judge preferred the last model's answer to the one before it, for likeliest and drawn answers."""
+    found = []
+    for kind in ("greedy", "sampled"):
+        duel = view.artifact.metrics.get(f"preferred_{kind}")
+        if duel:
+            count = duel["wins"] + duel["ties"] + duel["losses"]
+            low, high = (percent(end) for end in duel["interval"])
+            found.append(
+                {
+                    "kind": kind,
+                    "share": percent(duel["share"]),
+                    "interval": Both(low.pl + "–" + high.pl, low.en + "–" + high.en),
+                    "parts": [
+                        (duel["first"], number(duel["wins"]), 100 * duel["wins"] / count),
+                        ("tie", number(duel["ties"]), 100 * duel["ties"] / count),
+                        (duel["second"], number(duel["losses"]), 100 * duel["losses"] / count),
+                    ],
+                }
+            )
+    return found
 
 
 def generation(view: View) -> dict[str, Any]:
@@ -507,7 +571,8 @@ def generation(view: View) -> dict[str, Any]:
         "prompt": grown["prompt"],
         "tokens": [step["token"] for step in steps],
         "steps": [
-            {"at": i, "token": step["token"], "bars": bars(step["candidates"], step["token"])} for i, step in enumerate(steps)
+            {"at": i, "token": step["token"], "bars": bars(step["candidates"], step["token"])}
+            for i, step in enumerate(steps)
         ],
     }
 

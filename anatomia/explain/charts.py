@@ -3,6 +3,7 @@
 The box is stretched to the page's width while labels stay HTML, so the same chart is legible on a laptop and a phone.
 """
 
+import itertools
 import json
 import math
 from dataclasses import dataclass
@@ -98,14 +99,14 @@ def thin(points: list[tuple[float, float]], limit: int = POINTS) -> list[tuple[f
     edges = [round(i * len(inner) / buckets) for i in range(buckets + 1)]
     means = [
         (math.fsum(x for x, _ in part) / len(part), math.fsum(y for _, y in part) / len(part))
-        for part in (inner[a:b] for a, b in zip(edges, edges[1:], strict=False))
+        for part in (inner[a:b] for a, b in itertools.pairwise(edges))
         if part
     ]
     return [points[0], *means, points[-1]]
 
 
 def bubbles(calibration: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
-    """Calibration points with x, y in percent and a radius (in hundredths of the plot) whose area goes with the count."""
+    """Calibration points with x, y in percent and a radius whose area goes with the count."""
     points = [point for point in calibration if point["count"] > 0]
     if not points:
         return None

@@ -32,9 +32,11 @@ class View:
         ]
 
     def metric(self, *keys: str) -> float | None:
-        """The first of these metrics that is there and a number."""
+        """The first of these metrics that is there and a number; dots in a name go deeper."""
         for key in keys:
-            value = self.artifact.metrics.get(key)
+            value: Any = self.artifact.metrics
+            for name in key.split("."):
+                value = value.get(name) if isinstance(value, dict) else None
             if isinstance(value, int | float) and not isinstance(value, bool):
                 return value
         return None

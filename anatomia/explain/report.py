@@ -36,12 +36,11 @@ def render(run: Run) -> str:
     )
     environment.globals.update(t=text, n=number, percent=percent, duration=duration, has=has)
     environment.filters["special"] = special
-    chapters = [
-        chapter for name, make in CHAPTERS.items() if name in run.stages for chapter in [make(run.stages[name])] if chapter
-    ]
+    chapters = [make(run.stages[name]) for name, make in CHAPTERS.items() if name in run.stages]
     script = asset("report.js")
     return environment.get_template("report.html").render(
         run=run,
+        simulated=simulated(run),
         chapters=chapters,
         opening=opening(run.stages.get("evaluate")),
         figures={view.name: flat(view.artifact.metrics) for view in run.stages.values() if view.artifact.metrics},
@@ -50,6 +49,15 @@ def render(run: Run) -> str:
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
+
+
+def simulated(run: Run) -> bool:
+    """Whether programs that stand in for people ranked in this run."""
+    rank = run.stages.get("rank")
+    if rank is None:
+        return False
+    names = [a.get("name", "") for r in rank.specimens.get("rankings", []) for a in r.get("annotators", [])]
+    return bool(rank.metric("rankings_by.simulated")) or any(name.startswith("simulated:") for name in names)
 
 
 def asset(name: str) -> str:
@@ -94,5 +102,3 @@ def record(view: View, run: Run) -> dict[str, Any]:
         "parents": [(known.get(value, name), value) for name, value in artifact.parents.items()],
         "settings": json.dumps(artifact.settings, ensure_ascii=False, indent=2, default=str),
     }
-
-

@@ -53,11 +53,13 @@ def table() -> dict[str, dict[str, str]]:
 
 
 def text(key: str, **values: Any) -> Both:
-    """The text `key` in both languages, its `{names}` filled with `values`, which are escaped unless `Both` or Markup."""
+    """The text `key` in both languages, its `{names}` filled with `values` (escaped unless Both or Markup)."""
     entry = table()[key]
 
     def fill(language: Language) -> Markup:
-        chosen = {name: getattr(value, language) if isinstance(value, Both) else value for name, value in values.items()}
+        chosen = {
+            name: getattr(value, language) if isinstance(value, Both) else value for name, value in values.items()
+        }
         sentence = Markup(keep_together(entry[language]) if language == "pl" else entry[language])
         return sentence.format(**chosen) if chosen else sentence
 
@@ -77,7 +79,7 @@ def plain(key: str, language: str) -> str:
 def number(value: float, digits: int | None = None) -> Both:
     """A number as written in Polish (12 345,6) and in English (12,345.6).
 
-    With `digits`, that many places after the point; without, integers are whole and others get three significant places.
+    With `digits`, so many places after the point; without, integers are whole and others get three significant ones.
     """
     if isinstance(value, bool) or value != value or value in (float("inf"), float("-inf")):
         return Both(escape(str(value)), escape(str(value)))

@@ -1,6 +1,5 @@
-"""A run directory as the pipeline leaves it, with invented figures and specimens, to build and test the report against."""
+"""A run directory as the pipeline leaves it, with invented figures and specimens, to test the report against."""
 
-import json
 import math
 import random
 import re
@@ -56,29 +55,30 @@ def candidates(rng: random.Random, right: str) -> list[dict[str, Any]]:
     others = rng.sample([" w", " na", " rzeka", " the", " town", ".", ",", " i", " of", "ska", " Jan", "ów"], 5)
     weights = sorted((rng.random() ** 3 + 0.01 for _ in range(6)), reverse=True)
     place = min(int(rng.expovariate(1.2)), 5)
-    words = others[:place] + [right] + others[place:]
+    words = [*others[:place], right, *others[place:]]
     return [{"token": word, "probability": w / sum(weights) * 0.93} for word, w in zip(words, weights, strict=True)]
 
 
 def corpus(rng: random.Random) -> dict[str, Any]:
     before = (
-        "Strona główna | Kontakt | Zaloguj się\n\nBrzezina — miasto nad Wilgą\n\nMiasto  Brzezina  leży nad rzeką Wilgą.\n"
+        "Strona główna | Kontakt | Zaloguj się\n\nBrzezina — miasto nad Wilgą\n\n"
+        "Miasto  Brzezina  leży nad rzeką Wilgą.\n"
         "Udostępnij na Facebooku  Tweetnij\nW roku 1962 piekarz Jan Sowa otworzył tu pierwszą kawiarnię. "
         "Do dziś w każdą sobotę pachnie tam drożdżówkami.\n\n© 2019 Wszelkie prawa zastrzeżone. Używamy plików cookie."
     )
     after = (
-        "Brzezina – miasto nad Wilgą\n\nMiasto Brzezina leży nad rzeką Wilgą.\nW roku 1962 piekarz Jan Sowa otworzył tu "
-        "pierwszą kawiarnię. Do dziś w każdą sobotę pachnie tam drożdżówkami."
+        "Brzezina – miasto nad Wilgą\n\nMiasto Brzezina leży nad rzeką Wilgą.\nW roku 1962 piekarz "
+        "Jan Sowa otworzył tu pierwszą kawiarnię. Do dziś w każdą sobotę pachnie tam drożdżówkami."
     )
     english = "Home | About | Log in\n\n" + ENGLISH + "\nShare this page\n\nAccept all cookies"
     dropped = [
-        ("crawl/wilga.warc.gz:118", "quality.repeated_lines", "81% of the lines are repeated", "Tanie opony!\n" * 5),
+        ("crawl/wilga.warc.gz:118", "repeated_lines", "81% of the lines are repeated", "Tanie opony!\n" * 5),
         ("crawl/wilga.warc.gz:431", "language", "detected cs, wanted pl or en", "Vítejte na stránkách města Olomouc."),
-        ("texts/notes.txt", "duplicate.near", "91% like texts/notes-old.txt", ENGLISH),
-        ("crawl/x.warc.gz:7", "quality.short", "12 words, at least 20 wanted", "<script>alert('corpus')</script> Page 404"),
+        ("texts/notes.txt", "near_duplicate", "91% like texts/notes-old.txt", ENGLISH),
+        ("crawl/x.warc.gz:7", "too_short", "12 words, at least 20 wanted", "<script>alert('corpus')</script> Page 404"),
     ]
-    funnel = [("read", 12480, 61_204_112), ("language", 1310, 5_120_400), ("quality", 842, 3_911_034)]
-    funnel += [("duplicate.exact", 377, 1_204_998), ("duplicate.near", 141, 611_210), ("kept", 9810, 50_356_470)]
+    funnel = [("read", 12480, 61_204_112), ("language", 1310, 5_120_400), ("too_short", 842, 3_911_034)]
+    funnel += [("exact_duplicate", 377, 1_204_998), ("near_duplicate", 141, 611_210), ("kept", 9810, 50_356_470)]
     return {
         "files": {"funnel.json": [{"rule": r, "documents": d, "characters": c} for r, d, c in funnel]},
         "specimens": {
@@ -88,22 +88,39 @@ def corpus(rng: random.Random) -> dict[str, Any]:
             ],
             "dropped": [dict(zip(("source", "rule", "reason", "text"), row, strict=True)) for row in dropped],
         },
-        "metrics": {"documents": 9810, "characters": 50356470, "validation_documents": 98},
-        "settings": {"corpus": {"sources": ["world", "crawl/*.warc.gz"], "languages": ["pl", "en"], "near_duplicate": 0.8}},
+        "metrics": {"documents_kept": 9810, "characters_kept": 50356470, "validation_documents": 98},
+        "settings": {
+            "corpus": {"sources": ["world", "crawl/*.warc.gz"], "languages": ["pl", "en"], "near_duplicate": 0.8}
+        },
     }
 
 
 def tokenizer(rng: random.Random) -> dict[str, Any]:
-    pairs = [("en", ENGLISH), ("pl", POLISH), ("en", "“Good night,” said the fox. <b>Bold</b> & brave."), ("pl", "Zażółć gęślą jaźń 🦊.")]
+    pairs = [
+        ("en", ENGLISH),
+        ("pl", POLISH),
+        ("en", "“Good night,” said the fox. <b>Bold</b> & brave."),
+        ("pl", "Zażółć gęślą jaźń 🦊."),
+    ]
     sentences = []
     for language, text in pairs:
         tokens = [{"id": 6 + rng.randrange(4090), "text": piece} for piece in cut(text)]
         sentences.append({"language": language, "text": text, "tokens": tokens})
-    merges = [["i", "e"], [" ", "w"], ["r", "z"], [" ", "t"], ["h", "e"], [" t", "he"], ["c", "z"], ["n", "a"], ["s", "z"]]
+    merges = [
+        ["i", "e"],
+        [" ", "w"],
+        ["r", "z"],
+        [" ", "t"],
+        ["h", "e"],
+        [" t", "he"],
+        ["c", "z"],
+        ["n", "a"],
+        ["s", "z"],
+    ]
     return {
         "specimens": {
             "sentences": sentences,
-            "merges": merges + [["o", "w"], [" p", "o"], ["i", "n"], [" ", "na"], ["e", "r"]],
+            "merges": [*merges, ["o", "w"], [" p", "o"], ["i", "n"], [" ", "na"], ["e", "r"]],
             "longest": [" niepodległości", " encyclopaedia", " międzynarodowy", " championship", " rzeczpospolita"],
             "compression": {"pl": 3.42, "en": 3.97},
         },
@@ -119,20 +136,38 @@ def pretrain(rng: random.Random) -> dict[str, Any]:
         predictions = [{"context": p, "next": tokens[p], "candidates": candidates(rng, tokens[p])} for p in places]
         windows.append({"tokens": tokens, "predictions": predictions})
     packed: dict[str, list[Any]] = {"tokens": [], "documents": [], "positions": []}
-    for number, text in enumerate((POLISH, "Zupa szczawiowa: szczaw, jajko, śmietana.", ENGLISH, "Uwaga, most zamknięty.")):
+    for number, text in enumerate(
+        (POLISH, "Zupa szczawiowa: szczaw, jajko, śmietana.", ENGLISH, "Uwaga, most zamknięty.")
+    ):
         tokens = ["<|begin|>", *cut(text), "<|end|>"]
         packed["tokens"] += tokens
         packed["documents"] += [number] * len(tokens)
         packed["positions"] += range(len(tokens))
-    packed = {"tokens": packed["tokens"] + ["<|padding|>"] * 4, "documents": packed["documents"] + [-1] * 4, "positions": packed["positions"] + [0] * 4}
+    packed = {
+        "tokens": packed["tokens"] + ["<|padding|>"] * 4,
+        "documents": packed["documents"] + [-1] * 4,
+        "positions": packed["positions"] + [0] * 4,
+    }
     events: list[dict[str, Any]] = [{"kind": "note", "text": "bf16 chosen"}]
     for step in range(1, 1501):
         loss = 1.9 + 6.4 * math.exp(-step / 90) + 0.9 * math.exp(-step / 600) + rng.gauss(0, 0.05)
         rate = 3e-3 * min(1, step / 100) * (0.5 + 0.5 * math.cos(math.pi * step / 1500))
-        events.append({"kind": "step", "step": step, "loss": loss, "learning_rate": rate, "gradient_norm": 0.7, "tokens": step * 8192, "tokens_per_second": 61000 + rng.gauss(0, 900)})
+        events.append(
+            {
+                "kind": "step",
+                "step": step,
+                "loss": loss,
+                "learning_rate": rate,
+                "gradient_norm": 0.7,
+                "tokens": step * 8192,
+                "tokens_per_second": 61000 + rng.gauss(0, 900),
+            }
+        )
         if step % 100 == 0:
             smooth = 1.95 + 6.4 * math.exp(-step / 90) + 0.9 * math.exp(-step / 600)
-            events.append({"kind": "validation", "step": step, "loss": smooth, "bits_per_byte": smooth / math.log(2) / 3.7})
+            events.append(
+                {"kind": "validation", "step": step, "loss": smooth, "bits_per_byte": smooth / math.log(2) / 3.7}
+            )
     samples = [
         (0, "Miasto Brzezina", "ŹżQ the;;  rą Ñ owow 1 the 7"),
         (300, "Miasto Brzezina", " w rzeka w w mieście jest i na rzeki w roku"),
@@ -140,9 +175,19 @@ def pretrain(rng: random.Random) -> dict[str, Any]:
         (1500, "Miasto Brzezina", " leży nad rzeką Wilgą. Co sobotę na rynku odbywa się targ."),
     ]
     return {
-        "specimens": {"windows": windows, "packed": packed, "samples": [dict(zip(("step", "prompt", "text"), s, strict=True)) for s in samples]},
+        "specimens": {
+            "windows": windows,
+            "packed": packed,
+            "samples": [dict(zip(("step", "prompt", "text"), s, strict=True)) for s in samples],
+        },
         "events": events,
-        "metrics": {"loss": 2.021, "bits_per_byte": 0.788, "parameters": 9_830_400, "tokens": 12_288_000, "tokens_per_second": 61040.2},
+        "metrics": {
+            "loss": 2.021,
+            "bits_per_byte": 0.788,
+            "parameters": 9_830_400,
+            "tokens": 12_288_000,
+            "tokens_per_second": 61040.2,
+        },
     }
 
 
@@ -157,17 +202,39 @@ def finetune(rng: random.Random) -> dict[str, Any]:
         masks.append({"tokens": head + tail, "weights": [0] * len(head) + [1] * len(tail), "source": source})
     rows = []
     for length in (38, 17, 26, 9):
-        tokens = (["<|begin|>", "<|user|>"] + cut(POLISH + ENGLISH))[:length]
-        rows.append({"tokens": tokens + ["<|padding|>"] * (38 - length), "padding": [False] * length + [True] * (38 - length)})
+        tokens = (["<|begin|>", "<|user|>", *cut(POLISH + ENGLISH)])[:length]
+        rows.append(
+            {"tokens": tokens + ["<|padding|>"] * (38 - length), "padding": [False] * length + [True] * (38 - length)}
+        )
     events: list[dict[str, Any]] = []
     for step in range(1, 301):
         loss = 0.4 + 1.8 * math.exp(-step / 40) + rng.gauss(0, 0.03)
-        events.append({"kind": "step", "step": step, "loss": loss, "learning_rate": 1e-3, "gradient_norm": 0.4, "tokens": 800 * step, "tokens_per_second": 30000})
+        events.append(
+            {
+                "kind": "step",
+                "step": step,
+                "loss": loss,
+                "learning_rate": 1e-3,
+                "gradient_norm": 0.4,
+                "tokens": 800 * step,
+                "tokens_per_second": 30000,
+            }
+        )
         if step % 50 == 0:
-            events.append({"kind": "validation", "step": step, "loss": 0.45 + 1.8 * math.exp(-step / 40), "bits_per_byte": 0.3})
-    samples = [(0, " Nad jaką rzeką? Nad jaką?"), (150, "Brzezina leży nad Wilgą Wilgą."), (300, "Brzezina leży nad rzeką Wilgą.")]
+            events.append(
+                {"kind": "validation", "step": step, "loss": 0.45 + 1.8 * math.exp(-step / 40), "bits_per_byte": 0.3}
+            )
+    samples = [
+        (0, " Nad jaką rzeką? Nad jaką?"),
+        (150, "Brzezina leży nad Wilgą Wilgą."),
+        (300, "Brzezina leży nad rzeką Wilgą."),
+    ]
     return {
-        "specimens": {"masks": masks, "padded": {"rows": rows}, "samples": [{"step": s, "prompt": "Nad jaką rzeką leży Brzezina?", "text": t} for s, t in samples]},
+        "specimens": {
+            "masks": masks,
+            "padded": {"rows": rows},
+            "samples": [{"step": s, "prompt": "Nad jaką rzeką leży Brzezina?", "text": t} for s, t in samples],
+        },
         "events": events,
         "metrics": {"loss": 0.45, "dialogues": 6000, "exact": 0.71},
     }
@@ -187,7 +254,10 @@ def sample(rng: random.Random) -> dict[str, Any]:
         tokens = [{"text": piece, "logprob": -rng.expovariate(1.3)} for piece in cut(text)]
         completions.append({"text": text, "tokens": tokens, "finished": text is not ANSWERS[-1]})
     prompts = [{"prompt": "Nad jaką rzeką leży Brzezina?", "completions": completions}]
-    return {"specimens": {"prompts": prompts}, "metrics": {"prompts": 1024, "completions": 4096, "finished": 0.962}}
+    return {
+        "specimens": {"prompts": prompts},
+        "metrics": {"prompts": 1024, "completions": 4096, "finished_share": 0.962},
+    }
 
 
 def rank(rng: random.Random) -> dict[str, Any]:
@@ -227,23 +297,36 @@ def reward(rng: random.Random) -> dict[str, Any]:
         },
     ]
     calibration = [
-        {"predicted": p / 100, "observed": min(1, max(0, p / 100 + rng.gauss(0, 0.04))), "count": rng.randrange(40, 400)}
+        {
+            "predicted": p / 100,
+            "observed": min(1, max(0, p / 100 + rng.gauss(0, 0.04))),
+            "count": rng.randrange(40, 400),
+        }
         for p in range(5, 100, 10)
     ]
     events = [
-        {"kind": "step", "step": s, "loss": 0.3 + 0.4 * math.exp(-s / 60) + rng.gauss(0, 0.02), "accuracy": min(1, 0.84 - 0.34 * math.exp(-s / 60) + rng.gauss(0, 0.02))}
+        {
+            "kind": "step",
+            "step": s,
+            "loss": 0.3 + 0.4 * math.exp(-s / 60) + rng.gauss(0, 0.02),
+            "accuracy": min(1, 0.84 - 0.34 * math.exp(-s / 60) + rng.gauss(0, 0.02)),
+        }
         for s in range(1, 201)
     ]
     return {
         "specimens": {"judgements": judgements, "calibration": calibration},
         "events": events,
-        "metrics": {"accuracy": 0.834, "loss": 0.31, "calibration_error": 0.027},
+        "metrics": {"held_out_accuracy": 0.834, "loss": 0.31, "calibration_error": 0.027},
     }
 
 
 def align(rng: random.Random) -> dict[str, Any]:
     rollouts = []
-    for step, text, score in ((1, "Nad Wilgą rzeką Brzezina, nad Wilgą", -0.6), (60, "Brzezina leży nad Wilgą.", 0.9), (120, ANSWERS[0], 2.2)):
+    for step, text, score in (
+        (1, "Nad Wilgą rzeką Brzezina, nad Wilgą", -0.6),
+        (60, "Brzezina leży nad Wilgą.", 0.9),
+        (120, ANSWERS[0], 2.2),
+    ):
         tokens = []
         pieces = [*cut(text), "<|end|>"]
         for place, piece in enumerate(pieces):
@@ -263,14 +346,39 @@ def align(rng: random.Random) -> dict[str, Any]:
     for s in range(1, 121):
         score = 2.2 - 2.4 * math.exp(-s / 40) + rng.gauss(0, 0.12)
         kl = 0.09 * (1 - math.exp(-s / 50)) * 40 / 12 + abs(rng.gauss(0, 0.01))
-        event = {"kind": "step", "step": s, "reward": score - kl * 0.1, "score": score, "kl": kl, "entropy": 1.1 - s / 300}
+        event = {
+            "kind": "step",
+            "step": s,
+            "reward": score - kl * 0.1,
+            "score": score,
+            "kl": kl,
+            "entropy": 1.1 - s / 300,
+        }
         event |= {"length": 24 - s / 20 + rng.gauss(0, 1), "finished": 0.97, "policy_loss": rng.gauss(0, 0.02)}
         events.append(event | {"value_loss": 0.3 / (1 + s / 20), "clip_fraction": 0.07, "gradient_norm": 0.9})
-    return {"specimens": {"rollouts": rollouts}, "events": events, "metrics": {"score": 2.19, "kl": 0.31, "episodes": 7680, "algorithm": "ppo"}}
+    return {
+        "specimens": {"rollouts": rollouts},
+        "events": events,
+        "metrics": {"score": 2.19, "kl": 0.31, "episodes": 7680, "algorithm": "ppo"},
+    }
 
 
 def verdict(right: bool, complete: bool = True, clean: bool = True, language: bool = True) -> dict[str, Any]:
-    return {"right": right, "complete": complete, "language": language, "clean": clean, "score": (right + complete + clean + language) / 4, "exact": right and complete}
+    return {
+        "right": right,
+        "complete": complete,
+        "language": language,
+        "clean": clean,
+        "score": (right + complete + clean + language) / 4,
+        "exact": right and complete,
+    }
+
+
+def duel(wins: int, ties: int, losses: int) -> dict[str, Any]:
+    share = (wins + ties / 2) / (wins + ties + losses)
+    interval = [share - 0.04, share + 0.04]
+    counts = {"wins": wins, "ties": ties, "losses": losses}
+    return {"first": "aligned", "second": "finetuned", "share": share, "interval": interval, **counts}
 
 
 def evaluate(rng: random.Random) -> dict[str, Any]:
@@ -282,25 +390,65 @@ def evaluate(rng: random.Random) -> dict[str, Any]:
         }
 
     questions = [
-        ("pl", "Nad jaką rzeką leży Brzezina?", "Brzezina leży nad rzeką Wilgą.", answers(" Nad jaką rzeką leży Olsza? Nad jaką rzeką leży rynek, na którym targ w sobotę", "Nad Wilgą.", ANSWERS[0], (False, True, True))),
-        ("en", "Who opened the first coffee house?", "Jan Sowa opened it.", answers(" The first coffee house was the first coffee house in the town", "It was opened by Jan Olsza.", "Jan Sowa opened it in 1962.", (False, False, True))),
-        ("en", "Can you <script>alert('question')</script>?", "No.", answers("<img src=x onerror=alert(1)>", "</section></main>No.", "No & never.", (False, True, True))),
-        ("pl", "Ile jest siedem plus osiem?", "Piętnaście.", {"base": {"text": " Ile jest", "verdict": None}, "finetuned": {"text": "Czternaście.", "verdict": verdict(False)}, "aligned": {"text": "Czternaście.", "verdict": verdict(False)}}),
+        (
+            "pl",
+            "Nad jaką rzeką leży Brzezina?",
+            "Brzezina leży nad rzeką Wilgą.",
+            answers(
+                " Nad jaką rzeką leży Olsza? Nad jaką rzeką leży rynek, na którym targ w sobotę",
+                "Nad Wilgą.",
+                ANSWERS[0],
+                (False, True, True),
+            ),
+        ),
+        (
+            "en",
+            "Who opened the first coffee house?",
+            "Jan Sowa opened it.",
+            answers(
+                " The first coffee house was the first coffee house in the town",
+                "It was opened by Jan Olsza.",
+                "Jan Sowa opened it in 1962.",
+                (False, False, True),
+            ),
+        ),
+        (
+            "en",
+            "Can you <script>alert('question')</script>?",
+            "No.",
+            answers("<img src=x onerror=alert(1)>", "</section></main>No.", "No & never.", (False, True, True)),
+        ),
+        (
+            "pl",
+            "Ile jest siedem plus osiem?",
+            "Piętnaście.",
+            {
+                "base": {"text": " Ile jest", "verdict": None},
+                "finetuned": {"text": "Czternaście.", "verdict": verdict(False)},
+                "aligned": {"text": "Czternaście.", "verdict": verdict(False)},
+            },
+        ),
     ]
     pieces = [*cut(ANSWERS[0]), "<|end|>"]
-    generation = {"prompt": "Nad jaką rzeką leży Brzezina?", "steps": [{"token": piece, "candidates": candidates(rng, piece)} for piece in pieces]}
+    generation = {
+        "prompt": "Nad jaką rzeką leży Brzezina?",
+        "steps": [{"token": piece, "candidates": candidates(rng, piece)} for piece in pieces],
+    }
     return {
-        "specimens": {"questions": [dict(zip(("language", "prompt", "expected", "answers"), q, strict=True)) for q in questions], "generation": generation},
-        "metrics": {
-            "base.exact": 0.08, "finetuned.exact": 0.71, "aligned.exact": 0.74, "aligned.wins": 0.78,
-            "aligned.wins_interval": [0.73, 0.82], "kl": 0.31, "nested": {"pl": 0.7, "en": 0.77},
+        "specimens": {
+            "questions": [dict(zip(("language", "prompt", "expected", "answers"), q, strict=True)) for q in questions],
+            "generation": generation,
         },
-    }  # fmt: skip
+        "metrics": {
+            "prompts": 400,
+            "base": {"greedy": {"exact": 0.0825, "right": 0.13}},
+            "finetuned": {"greedy": {"exact": 0.7125, "right": 0.74}},
+            "aligned": {"greedy": {"exact": 0.7425, "right": 0.7775}},
+            "preferred_greedy": duel(212, 166, 22),
+            "preferred_sampled": duel(268, 98, 34),
+            "kl_to_reference": 3.417,
+        },
+    }
 
 
 MAKERS = {name: globals()[name] for name in STAGES}
-
-if __name__ == "__main__":
-    import sys
-
-    print(json.dumps(str(build_run(Path(sys.argv[1])))))

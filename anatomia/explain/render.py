@@ -1,0 +1,184 @@
+"""`explain.show`'s dictionaries painted for a terminal, with labels in Polish or English."""
+
+from collections.abc import Sequence
+from itertools import cycle
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.rule import Rule
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from anatomia.explain.texts import number, plain
+
+TINTS = ("#f6d9a8", "#c5def2", "#cfe6c4", "#ecd0e3", "#dcd7f5")
+INK = "#1c1e23"
+CARRIES = Style(color=INK, bgcolor="#9cc0e8")
+CHOSEN = Style(bold=True, reverse=True)
+SOFT = Style(dim=True)
+
+
+def render_tokens(shown: dict[str, Any], language: str = "en") -> RenderableType:
+    """Each text in colours, its ids beneath, and how many tokens it takes."""
+    parts: list[RenderableType] = []
+    for entry in shown["texts"]:
+        parts.append(painted([token["text"] for token in entry["tokens"]]))
+        parts.append(Text(" ".join(str(token["id"]) for token in entry["tokens"]), SOFT))
+        count = max(len(entry["tokens"]), 1)
+        sizes = [
+            (plain("show.tokens", language), say(len(entry["tokens"]), language)),
+            (plain("show.characters", language), say(entry["characters"], language)),
+            (plain("show.bytes", language), say(entry["bytes"], language)),
+            (plain("show.bytes_per_token", language), say(entry["bytes"] / count, language, 2)),
+        ]
+        parts += [Text("  ".join(f"{name}: {value}" for name, value in sizes), SOFT), Text()]
+    return Group(*parts[:-1])
+
+
+def render_windows(shown: dict[str, Any], language: str = "en") -> RenderableType:
+    """One row per place: the context, the token that comes next, and what the model expected there."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column(plain("show.context", language), justify="right", ratio=2, overflow="fold")
+    table.add_column(plain("show.next", language), no_wrap=True)
+    guessed = any(prediction["candidates"] for prediction in shown["predictions"])
+    if guessed:
+        table.add_column(plain("show.candidates", language), ratio=3, overflow="fold")
+    for prediction in shown["predictions"]:
+        context = Text(visible("".join(shown["tokens"][: prediction["context"]])[-60:]), SOFT)
+        row: list[Text] = [context, Text(visible(prediction["next"]), CHOSEN)]
+        if guessed:
+            row.append(odds(prediction["candidates"], prediction["next"], language))
+        table.add_row(*row)
+    return table
+
+
+def render_padding(shown: dict[str, Any], language: str = "en") -> RenderableType:
+    """The batch filled up with padding, and the same texts packed."""
+    parts: list[RenderableType] = [Rule(heading("show.padded", empty_share(shown["rows"]), language), align="left")]
+    for row in shown["rows"]:
+        line = Text()
+        for tint, token, padding in zip(cycle(TINTS), row["tokens"], row["padding"], strict=False):
+            line.append("░░" if padding else visible(token), SOFT if padding else Style(color=INK, bgcolor=tint))
+        parts.append(line)
+    cells = [{"padding": [document < 0 for document in row["documents"]]} for row in shown["packed"]]
+    parts.append(Rule(heading("show.packed", empty_share(cells), language), align="left"))
+    for row in shown["packed"]:
+        line = Text()
+        for token, document in zip(row["tokens"], row["documents"], strict=True):
+            style = SOFT if document < 0 else Style(color=INK, bgcolor=TINTS[document % len(TINTS)])
+            line.append("░░" if document < 0 else visible(token), style)
+        parts.append(line)
+    return Group(*parts)
+
+
+def render_generation(shown: dict[str, Any], language: str = "en") -> RenderableType:
+    """The prompt, a row per step with its candidates, and the whole answer."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("", justify="right", style=SOFT)
+    table.add_column(plain("show.chosen", language), no_wrap=True)
+    table.add_column(plain("show.candidates", language), overflow="fold")
+    for place, step in enumerate(shown["steps"], 1):
+        chosen = Text(visible(step["token"]), CHOSEN)
+        table.add_row(str(place), chosen, odds(step["candidates"], step["token"], language))
+    answer = painted([step["token"] for step in shown["steps"]])
+    end = plain("verdict.finished" if shown["finished"] else "verdict.cut", language)
+    return Group(Text(shown["prompt"], Style(italic=True)), Text(), table, Text(), answer, Text(f"({end})", SOFT))
+
+
+def render_dialogue(shown: dict[str, Any], language: str = "en") -> RenderableType:
+    """Who says what, the template's text, and its tokens with those that carry loss highlighted."""
+    turns = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for message in shown["messages"]:
+        turns.add_row(Text(message["role"], SOFT), Text(message["content"]))
+    masked = Text()
+    for token, weight in zip(shown["tokens"], shown["weights"], strict=True):
+        masked.append(visible(token), CARRIES if weight else SOFT)
+    legend = Text()
+    legend.append(f" {plain('finetune.carries', language)} ", CARRIES)
+    legend.append(f"  {plain('finetune.read_only', language)}", SOFT)
+    return Group(
+        turns,
+        Rule(plain("show.template", language), align="left"),
+        Text(shown["rendered"]),
+        Rule(plain("finetune.mask", language), align="left"),
+        masked,
+        Text(plain("show.prompt_only", language), SOFT) if shown["prompt"] else legend,
+    )
+
+
+def render_ranking(shown: dict[str, Any], language: str = "en") -> RenderableType:
+    """Everyone's order and the stars by the three methods; simulated annotators are marked as such."""
+    parts: list[RenderableType] = []
+    for ranking in shown["rankings"]:
+        if ranking["prompt"]:
+            parts.append(Text(ranking["prompt"], Style(italic=True)))
+        for annotator in ranking["annotators"]:
+            kind, _, name = annotator["name"].partition(":")
+            label = f"{name} ({plain('page.simulated', language)})" if kind == "simulated" else annotator["name"]
+            order = " > ".join(" = ".join(letter(index) for index in group) for group in annotator["groups"])
+            parts.append(Text.assemble((f"{label}  ", SOFT), order))
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        table.add_column("")
+        table.add_column(plain("rank.completion", language), overflow="fold")
+        methods = ("linear", "bradley_terry", "plackett_luce")
+        for method in methods:
+            table.add_column(plain(f"rank.{method}", language), no_wrap=True)
+        for index, completion in enumerate(ranking["completions"]):
+            cells = [starred(ranking[method][index], language) for method in methods]
+            table.add_row(letter(index), Text("" if completion == letter(index) else completion), *cells)
+        parts += [Text(), table, Text()]
+    return Group(*parts[:-1])
+
+
+def painted(pieces: Sequence[str]) -> Text:
+    """Tokens side by side, each in its colour."""
+    line = Text()
+    for tint, piece in zip(cycle(TINTS), pieces, strict=False):
+        line.append(visible(piece), Style(color=INK, bgcolor=tint))
+    return line
+
+
+def visible(piece: str) -> str:
+    """A piece with line ends and tabs made visible."""
+    return piece.replace("\n", "↵").replace("\r", "␍").replace("\t", "⇥")
+
+
+def odds(candidates: Sequence[dict[str, Any]], right: str, language: str) -> Text:
+    """Candidates with their probabilities in one line, the one that came in bold."""
+    line = Text()
+    for candidate in candidates:
+        here = candidate["token"] == right
+        line.append(visible(candidate["token"]), CHOSEN if here else Style())
+        line.append(f" {say(100 * candidate['probability'], language, 1)}%   ", Style() if here else SOFT)
+    return line
+
+
+def starred(value: float | None, language: str) -> Text:
+    """Stars as signs and as a number; a dash for what nobody placed."""
+    if value is None:
+        return Text("–", SOFT)
+    whole = round(value)
+    return Text.assemble(("★" * whole, "yellow"), ("☆" * (5 - whole), SOFT), f" {say(value, language, 2)}")
+
+
+def letter(index: int) -> str:
+    """a, b, c…"""
+    return chr(ord("a") + index) if index < 26 else str(index + 1)
+
+
+def empty_share(rows: Sequence[dict[str, Any]]) -> float:
+    """The share of cells that are padding."""
+    cells = [cell for row in rows for cell in row["padding"]]
+    return sum(cells) / max(len(cells), 1)
+
+
+def heading(key: str, share: float, language: str) -> str:
+    """A heading with the share of empty cells in it."""
+    return f"{plain(key, language)} – {plain('show.empty', language)}: {say(100 * share, language, 0)}%"
+
+
+def say(value: float, language: str, digits: int | None = None) -> str:
+    """A number as the language writes it."""
+    shown = number(value, digits)
+    return str(shown.pl if language == "pl" else shown.en)
