@@ -19,7 +19,8 @@ from anatomia.feedback.sources import read_rankings
 from anatomia.feedback.store import STORE, RankingStore
 from anatomia.stages.corpus import WorldSettings
 from anatomia.stages.stage import Context, Metrics, Stage
-from anatomia.text.dialogue import Dialogue, Turn
+from anatomia.text.dialogue import Dialogue
+from anatomia.world import SimulatedRankers, World
 
 WORLD = "world"
 SPECIMENS = 8
@@ -98,8 +99,6 @@ def simulated(
     context: Context, settings: RankSettings, ranked_by_people: set[str], remarks: Counter[str]
 ) -> Iterator[Ranking]:
     """The simulated rankers' rankings of the samples; where people ranked, they keep silent."""
-    from anatomia.world import SimulatedRankers, World
-
     world = context.settings["world"]
     assert isinstance(world, WorldSettings)
     rankers = SimulatedRankers(World(world.seed), settings.simulated_rankers, context.seed)
@@ -109,8 +108,7 @@ def simulated(
         if "question_id" not in sample["meta"]:
             remarks["prompts that the simulated rankers know nothing about"] += 1
         elif candidates.key not in ranked_by_people:
-            turns = tuple(Turn(message["role"], message["content"]) for message in sample["prompt"])  # type: ignore[arg-type]
-            prompt = Dialogue(turns, "sample", sample["meta"])
+            prompt = Dialogue.from_json({"messages": sample["prompt"], "meta": sample["meta"]})
             finished = [completion["finished"] for completion in sample["completions"]]
             yield from rankers.rank(prompt, list(candidates.completions), finished, candidates.prompt_id)
         context.ledger.progress(done, len(samples), "prompts")
@@ -210,4 +208,5 @@ STAGE = Stage(
     parents=lambda recipe: ("sample",) if "simulated" in recipe.rank.by else (),
     check=check,
     reads=lambda recipe, root: ranking_files(recipe.rank, root),
+    run_files=(STORE, f"{STORE}-wal"),  # the second is there while someone ranks, or after a ranker was killed
 )
