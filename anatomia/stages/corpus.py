@@ -41,25 +41,27 @@ ORDER = (
 class WorldSettings(Settings):
     """The made-up world, if "world" is among the sources."""
 
-    seed: int = Field(1, ge=0, description="which world: its people, places and facts")
-    documents: int = Field(60_000, ge=1, description="documents the world writes for the corpus")
+    seed: int = Field(default=1, ge=0, description="which world: its people, places and facts")
+    documents: int = Field(default=60_000, ge=1, description="documents the world writes for the corpus")
 
 
 class CorpusSettings(Settings):
     """What the corpus is made of."""
 
     sources: tuple[str, ...] = Field(
-        ("world",), min_length=1, description='paths or globs of files; "world" is the made-up world'
+        default=("world",), min_length=1, description='paths or globs of files; "world" is the made-up world'
     )
-    languages: tuple[str, ...] = Field(("pl", "en"), description="ISO 639-1 codes to keep; empty keeps every text")
+    languages: tuple[str, ...] = Field(
+        default=("pl", "en"), description="ISO 639-1 codes to keep; empty keeps every text"
+    )
     quality: bool = Field(
-        True, description="whether the quality rules apply (all but the duplicates' and the language's)"
+        default=True, description="whether the quality rules apply (all but the duplicates' and the language's)"
     )
-    fewest_words: int = Field(20, ge=1, description="a text of fewer words is dropped")
+    fewest_words: int = Field(default=10, ge=1, description="a text of fewer words is dropped")
     near_duplicates: float = Field(
-        0.8, gt=0.5, le=1, description="similarity from which texts are alike; 1 = exact only"
+        default=0.8, gt=0.5, le=1, description="similarity from which texts are alike; 1 = exact only"
     )
-    validation_fraction: float = Field(0.02, ge=0, lt=1, description="share of documents kept from training")
+    validation_fraction: float = Field(default=0.02, ge=0, lt=1, description="share of documents kept from training")
 
 
 @dataclass(frozen=True)

@@ -47,12 +47,12 @@ def detect(text: str, expected: str = "") -> str:
     sure = distance <= UNLIKE and (not others or others[0][1] - distance >= margin)
     if expected and (expected == best or not sure):
         return expected
-    if expected and any(code == expected and d <= distance + margin for code, d in others):
-        return expected
     if distance <= CLOSE:
         return best if sure else ""
-    shares = {code: _share(sample, code) for code, _ in ranked if code in STOP_WORDS}
-    telling = [code for code, share in shares.items() if share >= _TELLING]
+    likely = {code for code, _ in ranked} | {expected}
+    telling = [code for code in STOP_WORDS if code in likely and _share(sample, code) >= _TELLING]
+    if expected in telling:
+        return expected
     if len(telling) == 1 and (best == telling[0] or not sure):
         return telling[0]
     return best if sure and best != "en" else ""  # English profiles attract short texts of any kind

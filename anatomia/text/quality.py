@@ -17,7 +17,8 @@ from anatomia.text.words import Words
 
 _ENGLISH = frozenset("the be to of and that have with a in is it was for he she they as on at".split())  # noqa: SIM905
 _POLISH = frozenset(
-    "i w z na do się nie że to jest o a jak po co od za ale był była są dla przez czy tak ze we już".split()  # noqa: SIM905
+    "i w z na do się nie że to jest o a jak po co od za ale był była są dla przez czy tak ze we już "  # noqa: SIM905
+    "ma kto gdzie który która które którym jaki jakie lub oraz".split()
 )
 
 
@@ -38,9 +39,9 @@ NORMS: Mapping[str, Norms] = {
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits that a recipe may move. Gopher starts at 50 words; letters and notices are shorter."""
+    """The limits that a recipe may move. Gopher starts at 50 words; notices and dictionary entries are shorter."""
 
-    fewest_words: int = 20
+    fewest_words: int = 10
     most_words: int = 100_000
 
 
@@ -127,10 +128,10 @@ def ellipses(m: Measured, limits: Limits) -> str:
 
 
 def stop_words(m: Measured, limits: Limits) -> str:
-    """Gopher: fewer than two different words of those that every text of the language has."""
+    """Gopher: fewer than two different words of those that every text has; in a text of under 30 words (ours), none."""
     expected = NORMS.get(m.language, Norms()).stop_words
-    found = len(expected.intersection(m.words))
-    return f"{found} of the commonest words of the language, fewer than 2" if expected and found < 2 else ""
+    found, needed = len(expected.intersection(m.words)), 2 if len(m.words) >= 30 else 1
+    return f"{found} of the language's commonest words, fewer than {needed}" if expected and found < needed else ""
 
 
 def repeated_lines(m: Measured, limits: Limits) -> str:
@@ -149,12 +150,13 @@ def repeated_lines(m: Measured, limits: Limits) -> str:
 
 
 _TOP = {2: 0.20, 3: 0.18, 4: 0.16}
+_SHORT = 100  # words; below, the limits on phrases are twice Gopher's: a notice of one person names that person often
 _REPEATED = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
 
 
 def top_phrase(m: Measured, limits: Limits) -> str:
     """Gopher: one phrase of 2, 3 or 4 words takes more than 20%, 18% or 16% of the characters."""
-    for n, limit in _TOP.items():
+    for n, limit in _limits(_TOP, m):
         if m.top.get(n, 0.0) > limit:
             return f"one phrase of {n} words is {m.top[n]:.0%} of the text, more than {limit:.0%}"
     return ""
@@ -162,10 +164,14 @@ def top_phrase(m: Measured, limits: Limits) -> str:
 
 def repeated_phrases(m: Measured, limits: Limits) -> str:
     """Gopher: repeats of phrases of 5 to 10 words take more than 15% to 10% of the characters."""
-    for n, limit in _REPEATED.items():
+    for n, limit in _limits(_REPEATED, m):
         if m.repeated.get(n, 0.0) > limit:
             return f"{m.repeated[n]:.0%} of the text repeats phrases of {n} words, more than {limit:.0%}"
     return ""
+
+
+def _limits(limits: Mapping[int, float], m: Measured) -> list[tuple[int, float]]:
+    return [(n, limit * (2 if len(m.words) < _SHORT else 1)) for n, limit in limits.items()]
 
 
 _ENDS = (".", "!", "?", "…", ":", ";", '"', "”", "»", ")")
@@ -221,10 +227,12 @@ def _measure(documents: Sequence[Document], words: Words) -> list[Measured]:
     lengths = words.sums(words.lengths) / counts
     letters = words.sums(words.hashes & np.uint64(1)) / counts
     top = {n: top_share(words, n) for n in _TOP}
-    # A repeat of a longer phrase is made of repeats of its five-word parts: without those, none need be looked for.
-    repeated = {5: repeated_share(words, 5)}
-    if bool((repeated[5] > min(_REPEATED.values())).any()):
-        repeated |= {n: repeated_share(words, n) for n in _REPEATED if n > 5}
+    # A repeat of a longer phrase is made of repeats of its five-word parts: where those are few, no more is counted.
+    repeated = {n: np.zeros(len(documents)) for n in _REPEATED} | {5: repeated_share(words, 5)}
+    suspects = np.flatnonzero(repeated[5] > min(_REPEATED.values())).tolist()
+    for n in _REPEATED:
+        if n > 5 and suspects:
+            repeated[n][suspects] = repeated_share(words.take(suspects), n)
     return [
         Measured(
             text=document.text,

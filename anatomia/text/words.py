@@ -56,6 +56,13 @@ class Words:
         """Per text, the sum of `values` [words] over its words; float64 [texts]."""
         return np.bincount(self.owners, weights=values, minlength=len(self.lists)).astype(np.float64)
 
+    def take(self, texts: Sequence[int]) -> "Words":
+        """The words of some of the texts."""
+        spans = [range(self.offsets[i], self.offsets[i + 1]) for i in texts]
+        chosen = np.array([index for span in spans for index in span], dtype=np.int64)
+        offsets = np.concatenate(([0], np.cumsum([len(span) for span in spans], dtype=np.int64)))
+        return Words([self.lists[i] for i in texts], self.hashes[chosen], self.lengths[chosen], offsets)
+
     def ngrams(self, n: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         """Hashes of all runs of `n` words that lie within one text, and the flat index each starts at."""
         ends = np.repeat(self.offsets[1:], np.diff(self.offsets))

@@ -47,7 +47,7 @@ def texts(tmp_path):
     ]  # the same after normalising
     lines += [{"text": sentences(5, 12)}, {"text": sentences(5, 12)[:-30] + "Inny koniec."}]
     lines += [
-        {"text": "Jest to zdanie, które się nie liczy, bo jest za krótkie."},
+        {"text": "Jest to zdanie, które jest za krótkie."},
         {"text": ""},
         {"text": "Это русский текст о старой мельнице у реки. " * 5},
     ]
@@ -96,8 +96,8 @@ def test_specimens_show_before_and_after_and_reasons(tmp_path, texts):
     assert shown["after"].startswith(sentences("p")[:50])
     assert {item["language"] for item in specimens["kept"]} == {"pl", "en"}
     reasons = {item["rule"]: item["reason"] for item in specimens["dropped"]}
-    assert reasons["too_short"] == "10 words, fewer than 20"
-    assert reasons["exact_duplicate"] == "the same text as in a.jsonl:4"
+    assert reasons["too_short"] == "7 words, fewer than 10"
+    assert reasons["exact_duplicate"] == "the same text as in a.jsonl:5"
     assert "a.jsonl:123" in reasons["near_duplicate"]
     assert all(len(item.get("after", item.get("text", ""))) <= 600 for group in specimens.values() for item in group)
 

@@ -49,7 +49,7 @@ def test_prose_passes(text, language, page):
         ("symbols", POLISH + " #a #b #c #d #e #f", False),
         ("bullets", "\n".join("• kilka słów w jednym punkcie listy i nie tylko" for _ in range(8)), False),
         ("ellipses", "\n".join(f"To jest zapowiedź numer {n} i nie ma w niej nic więcej…" for n in "abcdef"), True),
-        ("stop_words", "kot pies dom las rzeka góra droga niebo chmura deszcz śnieg wiatr " * 2, False),
+        ("stop_words", "kot pies dom las rzeka góra droga niebo chmura deszcz śnieg wiatr " * 4, False),
         ("repeated_lines", "\n".join([POLISH.split("\n")[0]] * 3 + [POLISH]), False),
         ("top_phrase", POLISH + " bardzo piękna kraina" * 12, False),
         ("unfinished_lines", "\n".join(LINES), True),
