@@ -10,7 +10,6 @@ LANGUAGE = "ANATOMIA_LANGUAGE"  # stands above the locale
 POLISH = {
     "unchanged": "bez zmian",
     "note": "uwaga",
-    "about {time} left": "jeszcze około {time}",
     "{time} left": "zostało {time}",
     "step {step}": "krok {step}",
     "resuming": "wznowiono",

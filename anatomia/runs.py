@@ -82,6 +82,20 @@ def model_directory(path: Path) -> Path:
     raise UserError(f"{path} holds no model (no config.json) and no run (no recipe.toml); give one of those")
 
 
+def tokenizer_path(path: Path) -> Path:
+    """The tokenizer that `path` stands for: itself, or that of a run's best model, or that of its tokenizer stage.
+
+    Raises:
+        UserError: there is none.
+    """
+    if path.is_file() or (path / "tokenizer.json").is_file():
+        return path
+    if is_run(path) and (path / "tokenizer" / RECORD).is_file():
+        done = {standing.stage for standing in standings(path) if standing.state == "done"}
+        return path / next((stage for stage in MODELS if stage in done), "tokenizer")
+    raise UserError(f"{path} holds no tokenizer (no tokenizer.json) and is no run with one; give one of those")
+
+
 def report_page(run: Path) -> Path | None:
     """The run's report, if it has one."""
     pages = sorted((run / "report").glob("*.html"))

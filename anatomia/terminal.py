@@ -184,7 +184,7 @@ class _Lines:
         speed = (event["done"] - self.begun[1]) / max(now - self.begun[0], 1e-9)
         if speed > 0:
             left = duration((event["total"] - event["done"]) / speed)
-            parts += [f"{say.number(float(f'{speed:.3g}'))}/s", say("about {time} left", time=left)]
+            parts += [f"{say.number(float(f'{speed:.3g}'))}/s", say("{time} left", time=left)]
         self.terminal.console.print(f"{self.stage} {', '.join([*parts, self.figures]).rstrip(', ')}", soft_wrap=True)
 
     def latest(self, event: Event) -> None:

@@ -140,13 +140,11 @@ def usable_cores() -> int:
     """Cores this process may use: its affinity, the container's quota, and OMP_NUM_THREADS where someone set it."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     limits = [cores]
-    quota = _first_word("/sys/fs/cgroup/cpu.max")
-    if quota.isdigit():
-        period = Path("/sys/fs/cgroup/cpu.max").read_text().split()[1]
-        limits.append(int(quota) // int(period))
-    old_quota, old_period = (_first_word(f"/sys/fs/cgroup/cpu/cpu.cfs_{name}_us") for name in ("quota", "period"))
-    if old_quota.isdigit() and old_period.isdigit():
-        limits.append(int(old_quota) // int(old_period))
+    quotas = (
+        _words("/sys/fs/cgroup/cpu.max"),
+        _words("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") + _words("/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
+    )
+    limits += [int(quota) // int(period) for quota, period in filter(_is_quota, quotas)]
     wish = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     if wish.isdigit():
         limits.append(int(wish))
@@ -159,9 +157,7 @@ def usable_memory() -> int:
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        word = _first_word(path)
-        if word.isdigit():
-            limits.append(int(word))
+        limits += [int(word) for word in _words(path) if word.isdigit()]
     return min(limits, default=0)
 
 
@@ -210,9 +206,13 @@ def cache_directory() -> Path:
     return Path(base) / "anatomia"
 
 
-def _first_word(path: str) -> str:
-    """The first word in a file, "" where it is absent."""
+def _is_quota(words: list[str]) -> bool:
+    return len(words) == 2 and all(word.isdigit() for word in words)
+
+
+def _words(path: str) -> list[str]:
+    """The words in a small file, none where it is absent."""
     try:
-        return Path(path).read_text().split()[0]
-    except (OSError, IndexError):
-        return ""
+        return Path(path).read_text().split()
+    except OSError:
+        return []

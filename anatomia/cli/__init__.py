@@ -2,13 +2,14 @@
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
 from anatomia import __version__
 from anatomia.base.errors import UserError
-from anatomia.cli import running, talking
+from anatomia.cli import running, showing, talking
 from anatomia.messages import LANGUAGE
 
 app = App(
@@ -18,17 +19,23 @@ app = App(
     help_format="markdown",
     result_action="return_value",
 )
-for command in (
+COMMANDS: tuple[Callable[..., Any] | App, ...] = (  # in the order of the help page
     running.run,
     running.status,
     talking.chat,
     talking.complete,
     talking.compare,
+    showing.app,
     talking.rank,
     running.report,
     running.doctor,
-):
-    app.command(command, sort_key=len(list(app)))
+)
+for place, command in enumerate(COMMANDS):
+    if isinstance(command, App):
+        command.sort_key = place
+        app.command(command)
+    else:
+        app.command(command, sort_key=place)
 
 
 @app.meta.default

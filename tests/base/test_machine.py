@@ -1,0 +1,83 @@
+"""What the computer can do is measured once and remembered; what was chosen is kept."""
+
+from pathlib import Path
+
+import pytest
+
+from anatomia.base import machine as machines
+from anatomia.base.machine import Machine, recall, usable_cores
+
+
+@pytest.fixture(autouse=True)
+def no_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(machines, "_applied", None)
+
+
+def measured(monkeypatch: pytest.MonkeyPatch, float32: float, bfloat16: float) -> Machine:
+    monkeypatch.setattr(machines, "_rates", lambda device: (float32, bfloat16))
+    return machines.measure()
+
+
+@pytest.mark.parametrize(
+    ("bfloat16", "dtype"), [(400.0, "bfloat16"), (130.0, "bfloat16"), (120.0, "float32"), (20.0, "float32")]
+)
+def test_bfloat16_must_be_worth_its_rounding(monkeypatch: pytest.MonkeyPatch, bfloat16: float, dtype: str) -> None:
+    assert measured(monkeypatch, 100.0, bfloat16).dtype == dtype
+
+
+def test_measured_once_remembered_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = measured(monkeypatch, 100.0, 400.0)
+    assert recall() == first
+    monkeypatch.setattr(machines, "_rates", lambda device: (1.0, 1.0))
+    assert recall() == first
+    machines.forget()
+    assert recall().float32 == 1.0
+
+
+def test_a_damaged_memory_is_measured_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    first = measured(monkeypatch, 100.0, 400.0)
+    recall()
+    for path in tmp_path.rglob("*.json"):
+        path.write_text('{"cores": ', encoding="utf-8")
+    assert recall() == first
+
+
+def test_applied_is_what_is_recalled(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    chosen = Machine("other", 9, 0, 1.0, 1.0, "", "0", "cpu", "float32", 1)
+    try:
+        machines.apply(chosen)
+        assert recall() is chosen
+        assert torch.get_num_threads() == 1
+        assert torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.set_num_threads(before)
+        torch.use_deterministic_algorithms(False)
+
+
+def test_a_run_begun_on_a_gpu_is_not_gone_on_with_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(machines.UserError, match="finds no GPU here"):
+        machines.apply(Machine("other", 9, 0, 1.0, 1.0, "some", "0", "cuda", "bfloat16", 1))
+
+
+def test_cores_by_affinity_container_and_wish(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"/sys/fs/cgroup/cpu.max": "max 100000"}
+    monkeypatch.setattr(machines.os, "sched_getaffinity", lambda process: set(range(16)), raising=False)
+    monkeypatch.setattr(machines, "_words", lambda path: files.get(path, "").split())
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert usable_cores() == 16
+    files["/sys/fs/cgroup/cpu.max"] = "250000 100000"
+    assert usable_cores() == 2
+    files["/sys/fs/cgroup/cpu.max"] = "50000 100000"
+    assert usable_cores() == 1
+    files.clear()
+    files["/sys/fs/cgroup/cpu/cpu.cfs_quota_us"], files["/sys/fs/cgroup/cpu/cpu.cfs_period_us"] = "600000", "100000"
+    assert usable_cores() == 6
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert usable_cores() == 3

@@ -1,0 +1,218 @@
+"""The command line as a person meets it: help, exit codes, one clear line, nothing written by mistake."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faults.counting import SECTIONS, STAGES, go
+from rich.console import Console
+
+from anatomia import cli, stages
+from anatomia import recipe as recipes
+from anatomia.base.artifact import Artifact
+from anatomia.messages import Messages, duration, preferred_language
+from anatomia.runs import Standing, model_directory
+from anatomia.terminal import Terminal, farewell
+
+
+@pytest.fixture(autouse=True)
+def small_house(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The small stages instead of the real ones, in a directory of their own, with no restart."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setenv("MALLOC_TOP_PAD_", "0")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(stages, "stages", lambda: STAGES)
+    monkeypatch.setattr(recipes, "section_classes", lambda modules: SECTIONS)
+    (tmp_path / "mine.toml").write_text('name = "mine"\n[first]\ntexts = []\n', encoding="utf-8")
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """The exit code of `anatomia …`."""
+    monkeypatch.setattr(sys, "argv", ["anatomia", *arguments])
+    try:
+        cli.main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+COMMANDS = ("run", "status", "chat", "complete", "compare", "rank", "report", "doctor", "show")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_examples(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, command, "--help") == 0
+    said = capsys.readouterr().out
+    assert command == "show" or f"anatomia {command}" in said.partition("Examples")[2]
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    code = "import sys; from anatomia.cli import main; main(); assert 'torch' not in sys.modules"
+    said = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True).stdout
+    assert all(command in said for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["rnu"], 'Did you mean "run"?'),
+        (["run", "mine.toml", "--untl", "first"], "--untl"),
+        (["run", "gone.toml"], "no recipe gone.toml"),
+        (["run", "mine.toml", "--set", "first.fator=2"], "--set: first.fator is not a setting (did you mean factor?)"),
+        (["run", "mine.toml", "--set", 'first.texts=["gone.txt"]'], "mine.toml: first.texts: no file"),
+        (["run", "mine.toml", "--until", "frist"], "did you mean first?"),
+        (["status", "gone"], "gone is no run"),
+        (["report", "gone"], "gone is no run"),
+        (["rank", "gone"], "gone holds no completions to rank"),
+        (["chat", "gone"], "gone does not exist"),
+        (["chat", "."], "holds no model (no config.json) and no run"),
+        (["complete", "gone"], "--prompt"),
+        (["complete", "gone", "--prompt", "x", "--temperature", "-1"], "temperature = -1.0 is negative"),
+        (["compare", "gone", "--prompt", "x"], "gone does not exist"),
+    ],
+)
+def test_a_mistake_is_one_line_exit_2_and_nothing_written(
+    arguments: list[str],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    assert call(monkeypatch, *arguments) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert words in said
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.toml"]
+
+
+def test_debug_shows_where_an_error_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["anatomia", "--debug", "status", "gone"])
+    with pytest.raises(cli.UserError):
+        cli.main()
+
+
+def test_run_then_status(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    go(tmp_path / "runs" / "mine")  # chooses the machine without measuring
+    capsys.readouterr()
+    assert call(monkeypatch, "run", "mine.toml") == 0
+    assert capsys.readouterr().out.count("unchanged") == 3
+    assert call(monkeypatch, "status", "runs/mine", "--json") == 0
+    status = json.loads(capsys.readouterr().out)
+    assert [row["stage"] for row in status["stages"]] == list(stages.ORDER)
+
+
+def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt(*arguments: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("anatomia.pipeline.run", interrupt)
+    assert call(monkeypatch, "run", "mine.toml") == 130
+    assert capsys.readouterr().err.strip() == "Stopped. The same command goes on from here."
+    assert call(monkeypatch, "--language", "pl", "run", "mine.toml") == 130
+    assert "To samo polecenie" in capsys.readouterr().err
+
+
+def test_the_restart_keeps_the_command_and_happens_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MALLOC_TOP_PAD_")
+    started: list[tuple[list[str], dict[str, str]]] = []
+    monkeypatch.setattr(os, "execve", lambda path, arguments, levers: started.append((arguments, levers)))
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "anatomia", "run"])
+    monkeypatch.setattr(sys, "platform", "linux")
+    call(monkeypatch, "run", "gone.toml")
+    (arguments, environment), *more = started
+    assert (arguments, more) == ([sys.executable, "-m", "anatomia", "run"], [])
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    call(monkeypatch, "run", "gone.toml")
+    assert len(started) == 1
+
+
+def test_a_run_stands_for_its_best_model(tmp_path: Path) -> None:
+    def made(stage: str) -> None:
+        (tmp_path / "run" / stage).mkdir(parents=True)
+        record = {"kind": stage, "fingerprint": "", "settings": {}, "parents": {}, "files": {}, "metrics": {}}
+        text = json.dumps({**record, "seconds": 1.0, "created": ""})
+        (tmp_path / "run" / stage / "artifact.json").write_text(text, encoding="utf-8")
+        (tmp_path / "run" / stage / "config.json").write_text("{}", encoding="utf-8")
+
+    made("pretrain")
+    (tmp_path / "run" / "recipe.toml").write_text("", encoding="utf-8")
+    assert model_directory(tmp_path / "run").name == "pretrain"
+    made("align")
+    assert model_directory(tmp_path / "run").name == "align"
+    assert model_directory(tmp_path / "run" / "pretrain").name == "pretrain"
+
+
+def play(console: Console, clock: list[float], language: Any = "en") -> None:
+    """A stage as the terminal hears of it."""
+    with Terminal(console, Messages(language), clock=lambda: clock[0]) as terminal:
+        terminal({"stage": "pretrain", "kind": "stage", "state": "begin"})
+        for step in range(1, 41):
+            clock[0] += 1.0
+            terminal({"stage": "pretrain", "kind": "step", "step": step, "loss": 3.25})
+            terminal({"stage": "pretrain", "kind": "progress", "done": step, "total": 1000, "unit": "steps"})
+        terminal({"stage": "pretrain", "kind": "sample", "step": 40, "prompt": "Raz [/b]", "text": "dwa\ntrzy"})
+        terminal({"stage": "pretrain", "kind": "note", "text": "see [this]"})
+        metrics = {"bits_per_byte": 1.2345, "parameters": 1234567}
+        done = {"stage": "pretrain", "kind": "stage", "state": "done", "metrics": metrics, "seconds": 61.2}
+        terminal(done)
+
+
+def test_plain_lines_come_every_ten_seconds() -> None:
+    console = Console(file=io.StringIO(), width=100)
+    play(console, [0.0])
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert [line for line in lines if "steps" in line] == [
+        f"pretrain {step}/1,000 steps, 1/s, {duration(1000 - step)} left, loss 3.25" for step in (10, 20, 30, 40)
+    ]
+    assert "  step 40  Raz [/b] dwa trzy" in lines
+    assert "note: see [this]" in lines
+    assert "1:01" in lines[-1]
+    assert "bits a byte 1.234, parameters 1,234,567" in lines[-1]
+
+
+def test_a_live_terminal_ends_with_the_stage_and_no_bar() -> None:
+    console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system=None)
+    play(console, [0.0], "pl")
+    end = console.file.getvalue().splitlines()[-1]  # type: ignore[attr-defined]
+    assert "bitów na bajt 1,234" in end
+
+
+def test_farewell_says_what_to_type_next(tmp_path: Path) -> None:
+    def done(stage: str, metrics: dict[str, Any]) -> Standing:
+        return Standing(stage, "done", Artifact(tmp_path / stage, stage, "", {}, {}, {}, metrics, 5.0, ""))
+
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "report.html").write_text("", encoding="utf-8")
+    console = Console(file=io.StringIO(), width=120)
+    stages = [done(stage, {"anything": "else"}) for stage in ("pretrain", "finetune", "sample", "align", "report")]
+    farewell(console, tmp_path, stages, Messages("en"))
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert f"anatomia chat {tmp_path}" in said
+    assert f"anatomia compare {tmp_path}/pretrain {tmp_path}/finetune {tmp_path}/align --prompt" in said
+    assert f"anatomia rank {tmp_path}" in said
+    assert str(tmp_path / "report" / "report.html") in said
+
+
+def test_numbers_and_languages() -> None:
+    assert [Messages("en").number(value) for value in (1234567, 0.123456, 12345.6, 3.0)] == [
+        "1,234,567",
+        "0.1235",
+        "12,346",
+        "3",
+    ]
+    assert Messages("pl").number(1234.5) == "1\N{NO-BREAK SPACE}234"
+    assert Messages("pl").share(0.625) == "62,5%"
+    assert [duration(seconds) for seconds in (7, 751, 3723)] == ["0:07", "12:31", "1:02:03"]
+    assert preferred_language({"LANG": "pl_PL.UTF-8"}) == "pl"
+    assert preferred_language({"LC_ALL": "en_GB.UTF-8", "LANG": "pl_PL.UTF-8"}) == "en"
+    assert preferred_language({}) == "en"
