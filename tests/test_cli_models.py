@@ -112,7 +112,7 @@ def test_show_reads_standard_input(
     model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("Rzeka płynie."))
-    shown = json.loads(said(monkeypatch, capsys, "show", "tokens", model, "-", "--json"))
+    shown = json.loads(said(monkeypatch, capsys, "show", "tokens", model, "--json"))
     assert shown["texts"][0]["text"] == "Rzeka płynie."
 
 

@@ -11,33 +11,33 @@ from anatomia.cli.options import Json, Length, ModelPath, Seed, Temperature, Top
 from anatomia.cli.options import show as print_shown
 
 Tokenizer = Annotated[Path, Parameter(help="A tokenizer.json, a directory with one, or a run's.")]
-Texts = Annotated[str, Parameter(help="Texts; - reads standard input.", allow_leading_hyphen=True)]
-OneText = Annotated[str, Parameter(help="A text; - reads standard input.", allow_leading_hyphen=True)]
+Texts = Annotated[str, Parameter(help="Texts; standard input if none is given.")]
+OneText = Annotated[str | None, Parameter(help="A text; standard input if not given.")]
 
 app = App(name="show", help="See what happens inside: tokens, windows, padding, generation, dialogues, rankings.")
 
 
 @app.command
-def tokens(tokenizer: Tokenizer, text: Texts, /, *texts: Texts, as_json: Json = False) -> None:
+def tokens(tokenizer: Tokenizer, /, *texts: Texts, as_json: Json = False) -> None:
     """Texts cut into tokens, in colours, with their ids.
 
     **Examples**
 
     - `anatomia show tokens runs/world "The river flows." "Rzeka płynie."`
-    - `anatomia show tokens somebody/tokenizer.json - < page.txt`
+    - `anatomia show tokens somebody/tokenizer.json < page.txt`
     """
     from anatomia.explain.render import render_tokens
     from anatomia.explain.show import show_tokens
     from anatomia.runs import tokenizer_path
 
-    shown = show_tokens([_text(one) for one in (text, *texts)], tokenizer_path(tokenizer))
+    shown = show_tokens(list(texts) or [_text(None)], tokenizer_path(tokenizer))
     print_shown(shown, render_tokens(shown, messages().language), as_json)
 
 
 @app.command
 def windows(
     model: ModelPath,
-    text: OneText,
+    text: OneText = None,
     /,
     *,
     most: Annotated[int, Parameter(help="Show so many places.")] = 16,
@@ -60,7 +60,7 @@ def windows(
 
 
 @app.command
-def padding(tokenizer: Tokenizer, text: Texts, /, *texts: Texts, as_json: Json = False) -> None:
+def padding(tokenizer: Tokenizer, /, *texts: Texts, as_json: Json = False) -> None:
     """Texts of different lengths in one batch: filled up with padding, and packed without it.
 
     **Examples**
@@ -71,14 +71,14 @@ def padding(tokenizer: Tokenizer, text: Texts, /, *texts: Texts, as_json: Json =
     from anatomia.explain.show import show_padding
     from anatomia.runs import tokenizer_path
 
-    shown = show_padding([_text(one) for one in (text, *texts)], tokenizer_path(tokenizer))
+    shown = show_padding(list(texts) or [_text(None)], tokenizer_path(tokenizer))
     print_shown(shown, render_padding(shown, messages().language), as_json)
 
 
 @app.command
 def generation(
     model: ModelPath,
-    prompt: OneText,
+    prompt: OneText = None,
     /,
     *,
     raw: Annotated[bool, Parameter(negative=(), help="Go on from the prompt itself; no chat template.")] = False,
@@ -112,8 +112,8 @@ def generation(
 def dialogue(
     tokenizer: Tokenizer,
     text: Annotated[
-        str, Parameter(help='A question, or JSON: [{"role": "user", "content": "…"}, …].', allow_leading_hyphen=True)
-    ],
+        str | None, Parameter(help='A question, or JSON: [{"role": "user", "content": "…"}, …]; else standard input.')
+    ] = None,
     /,
     *,
     as_json: Json = False,
@@ -123,7 +123,7 @@ def dialogue(
     **Examples**
 
     - `anatomia show dialogue runs/world "What is a river?"`
-    - `anatomia show dialogue runs/world - < dialogue.json`
+    - `anatomia show dialogue runs/world < dialogue.json`
     """
     from anatomia.explain.render import render_dialogue
     from anatomia.explain.show import read_messages, show_dialogue
@@ -164,6 +164,6 @@ def ranking(
     print_shown(shown, render_ranking(shown, messages().language), as_json)
 
 
-def _text(argument: str) -> str:
-    """The argument, or standard input for -."""
-    return sys.stdin.read() if argument == "-" else argument
+def _text(argument: str | None) -> str:
+    """The argument, or standard input where there is none."""
+    return sys.stdin.read() if argument is None else argument
