@@ -1,6 +1,5 @@
 """The stages of the way, one short file each. This list is the only place that knows them all and their order."""
 
-from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
 
@@ -11,11 +10,7 @@ ORDER = ("corpus", "tokenizer", "pretrain", "finetune", "sample", "rank", "rewar
 
 def modules() -> tuple[ModuleType, ...]:
     """The stages' modules, in order. They are imported here and not before, so that `anatomia --help` is fast."""
-    found = []
-    for name in ORDER:
-        with suppress(ImportError):  # while the house is being built
-            found.append(import_module(f"{__name__}.{name}"))
-    return tuple(found)
+    return tuple(import_module(f"{__name__}.{name}") for name in ORDER)
 
 
 def stages() -> tuple[Stage, ...]:
