@@ -71,7 +71,15 @@ def _by_place(places: Iterable[tuple[int, float | None]]) -> Groups:
 
 def _each(read: Callable[[Record], Iterable[Ranking | str]]) -> Callable[[Iterable[Record]], Iterator[Ranking | str]]:
     """A reader of records that stand for themselves."""
-    return lambda records: (item for record in records for item in read(record))
+
+    def read_all(records: Iterable[Record]) -> Iterator[Ranking | str]:
+        for record in records:
+            try:
+                yield from read(record)
+            except (KeyError, TypeError, AttributeError) as error:
+                record.fail(f"is not what its keys promise ({type(error).__name__}: {error})")
+
+    return read_all
 
 
 def _number(record: Record, value: Any, key: str) -> float:
@@ -108,7 +116,9 @@ def _stars(record: Record) -> Iterator[Ranking | str]:
 
 
 def _hh_turns(record: Record, key: str) -> list[Turn]:
-    """The turns of one of Anthropic's transcripts."""
+    """The turns of one of Anthropic's transcripts, or of a list of messages."""
+    if isinstance(record.value[key], list):
+        return list(turns(record, record.value[key]))
     parts = SPEAKER.split("\n\n" + text(record, record.value[key], key))
     pairs = zip(parts[1::2], parts[2::2], strict=True)
     return [Turn("user" if speaker == "Human" else "assistant", content.strip()) for speaker, content in pairs]
@@ -202,7 +212,7 @@ def _wmt_places(record: Record) -> dict[str, float | None]:
     systems: dict[str, float | None] = {}
     for key in record.value:
         if match := re.fullmatch(r"system(\d+)Id", key):
-            place = _number(record, record.value[f"system{match[1]}rank"], f"system{match[1]}rank")
+            place = _number(record, record.value.get(f"system{match[1]}rank"), f"system{match[1]}rank")
             systems[record.value[key]] = place if place >= 1 else None
     return systems
 
@@ -243,10 +253,10 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout("PandaLM", ("instruction", "response1", "response2", "annotator1"), _each(_pandalm)),
     Layout("OpenAssistant trees", ("message_tree_id", "prompt"), _each(_tree)),
     Layout("SQuALITY", ("passage-id", "questions"), _each(_squality)),
-    Layout("WMT pairs", ("rankingID", "segmentId", "system1Id", "system1rank"), _wmt_pairs),
+    Layout("WMT pairs", ("rankingID", "segmentId", "srclang", "trglang", "system1Id"), _wmt_pairs),
     Layout(
         "WMT rankings",
-        ("segmentId", "system1Id", "system1rank"),
+        ("segmentId", "srclang", "trglang", "system1Id"),
         _each(lambda record: [_wmt_ranking(record, _wmt_places(record))]),
     ),
 )

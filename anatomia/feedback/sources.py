@@ -8,6 +8,7 @@ from pathlib import Path
 from anatomia.feedback.ranking import Ranking
 from anatomia.feedback.ranking_layouts import layout_of
 from anatomia.text.records import read_records
+from anatomia.text.trees import gather_trees
 
 
 def read_rankings(paths: Iterable[Path], remarks: Counter[str] | None = None) -> Iterator[Ranking]:
@@ -25,7 +26,7 @@ def read_rankings(paths: Iterable[Path], remarks: Counter[str] | None = None) ->
     Raises:
         UserError: a file or record cannot be read; names file, record and why.
     """
-    runs = itertools.groupby(read_records(paths), lambda record: (record.file, layout_of(record)))
+    runs = itertools.groupby(gather_trees(read_records(paths)), lambda record: (record.file, layout_of(record)))
     for (_, layout), records in runs:
         for found in layout.read(records):
             if isinstance(found, Ranking):

@@ -32,8 +32,8 @@ TEXTS = {
         "twice": "{what} stands there twice.",
         "missing": "Still to place: {what}. Give all of them, for example {example}.",
         "dangling": "= joins two answers: write, for example, {example}.",
-        "end": "Nothing is left to rank. Rankings given: {count}.",
-        "quit": "Rankings given: {count}. Go on whenever you like.",
+        "last": "Nothing is left to rank. Enter ends, u takes your last ranking back: ",
+        "end": "Rankings given: {count}. Still to rank: {left}.",
     },
     "pl": {
         "help": (
@@ -54,8 +54,8 @@ TEXTS = {
         "twice": "{what} występuje dwa razy.",
         "missing": "Brakuje: {what}. Podaj wszystkie, na przykład {example}.",
         "dangling": "Znak = łączy dwie odpowiedzi: napisz na przykład {example}.",
-        "end": "Nie ma już nic do oceny. Liczba podanych rankingów: {count}.",
-        "quit": "Liczba podanych rankingów: {count}. Można wrócić w dowolnej chwili.",
+        "last": "Nie ma już nic do oceny. Enter kończy, u cofa ostatni ranking: ",
+        "end": "Podane rankingi: {count}. Do oceny zostało: {left}.",
     },
 }
 
@@ -85,18 +85,18 @@ def rank_in_terminal(
     again: Candidates | None = None
     console.print(texts["help"], highlight=False, markup=False)
     while True:
-        left = [each for each in waiting if each.key not in skipped]
-        shown = again or store.next_for(annotator, left)
-        if shown is None:
-            console.print(texts["end"].format(count=len(given)), highlight=False)
-            return len(given)
-        again = None
-        order = shuffled(shown, annotator)
         done = {ranking.candidates.key for ranking in store.rankings(annotator)}
-        unranked = sum(each.key not in done for each in left)
-        _show(shown, order, texts["left"].format(at=len(given) + 1, left=unranked), texts, console)
-        answer = _ask(len(order), texts, console, read)
-        if not isinstance(answer, str):
+        left = sum(each.key not in done for each in waiting)
+        shown = again or store.next_for(annotator, [each for each in waiting if each.key not in skipped])
+        again = None
+        answer: str | Groups = "q"
+        if shown is not None:
+            order = shuffled(shown, annotator)
+            _show(shown, order, texts["left"].format(at=len(given) + 1, left=left), texts, console)
+            answer = _ask(texts["ask"], len(order), texts, console, read)
+        elif given:
+            answer = _ask(texts["last"], 0, texts, console, read)
+        if shown is not None and not isinstance(answer, str):
             groups = tuple(tuple(sorted(index for at in group for index in order[at])) for group in answer)
             given.append((store.add(_ranking(shown, groups, annotator)), shown))
             console.print(texts["saved"], style="green")
@@ -106,10 +106,10 @@ def rank_in_terminal(
             if given:
                 number, again = given.pop()
                 store.retract(number)
-        elif answer == "s":
+        elif answer == "s" and shown is not None:
             skipped.add(shown.key)
         else:
-            console.print(texts["quit"].format(count=len(given)), highlight=False)
+            console.print(texts["end"].format(count=len(given), left=left), highlight=False)
             return len(given)
 
 
@@ -159,16 +159,21 @@ def parse_order(answer: str, count: int, texts: dict[str, str] = TEXTS["en"]) ->
     return tuple(tuple(group) for group in groups)
 
 
-def _ask(count: int, texts: dict[str, str], console: Console, read: Callable[[str], str]) -> str | Groups:
-    """A command (q, s, u) or an order; asks until it is one."""
+def _ask(
+    question: str, count: int, texts: dict[str, str], console: Console, read: Callable[[str], str]
+) -> str | Groups:
+    """A command (q, s, u) or an order of the first `count` letters; asks until it is one. Without letters, anything
+    else means q."""
     while True:
         try:
-            answer = read(texts["ask"]).strip()
+            answer = read(question).strip()
         except (EOFError, KeyboardInterrupt):
             console.print()
             return "q"
         if answer.lower() in ("q", "s", "u"):
             return answer.lower()
+        if not count:
+            return "q"
         if answer.lower() in ("?", "h", "help", "pomoc"):
             console.print(texts["help"], highlight=False, markup=False)
             continue
@@ -182,11 +187,16 @@ def _show(shown: Candidates, order: list[list[int]], title: str, texts: dict[str
     console.rule(title)
     for message in shown.prompt:
         name = Text(f"{texts[message['role']]}: ", style="bold")
-        console.print(name + Text(message["content"], style="none"))
+        console.print(name + Text(_visible(message["content"]), style="none"))
     for letter, indices in zip(LETTERS, order, strict=False):
-        completion = shown.completions[indices[0]].strip()
+        completion = _visible(shown.completions[indices[0]].strip())
         body = Text(completion) if completion else Text(texts["empty"], style="dim italic")
         console.print(Panel(body, title=f"[bold]{letter.upper()}[/bold]", title_align="left"))
+
+
+def _visible(text: str) -> str:
+    """Text that cannot command the terminal: a model may write an escape character."""
+    return text.replace("\x1b", "\N{SYMBOL FOR ESCAPE}")
 
 
 def _ranking(shown: Candidates, groups: Groups, annotator: str) -> Ranking:

@@ -45,7 +45,10 @@ def dialogues(record: Record) -> Iterator[Dialogue | str]:
     if layout is None:
         known = "; ".join(f"{layout.name} ({', '.join(layout.keys)})" for layout in LAYOUTS)
         record.fail(f"unknown layout with the keys {', '.join(record.value) or 'none'}; known are: {known}")
-    yield from layout.read(record)
+    try:
+        yield from layout.read(record)
+    except (KeyError, TypeError, AttributeError) as error:
+        record.fail(f"looks like {layout.name}, but is not ({type(error).__name__}: {error})")
 
 
 def turns(record: Record, messages: Any) -> tuple[Turn, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from anatomia.text.dialogue import Dialogue
 from anatomia.text.dialogue_layouts import dialogues
 from anatomia.text.records import read_records
+from anatomia.text.trees import gather_trees
 
 
 def read_dialogues(paths: Iterable[Path], left_out: Counter[str] | None = None) -> Iterator[Dialogue]:
@@ -22,7 +23,7 @@ def read_dialogues(paths: Iterable[Path], left_out: Counter[str] | None = None) 
     Raises:
         UserError: a file or record cannot be read; names file, record and why.
     """
-    for record in read_records(paths):
+    for record in gather_trees(read_records(paths)):
         for found in dialogues(record):
             if isinstance(found, Dialogue):
                 yield found

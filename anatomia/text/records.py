@@ -82,7 +82,12 @@ def _records(handle: BinaryIO, name: str) -> Iterator[Record]:
     elif head[257:262] == b"ustar":
         yield from _tar(stream, name)
     elif ".csv" in Path(name).suffixes[-2:]:
-        yield from _numbered(csv.DictReader(io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")), name)
+        yield from _numbered(
+            csv.DictReader(
+                io.TextIOWrapper(stream, encoding="utf-8-sig", newline=""), restkey="(beyond the last column)"
+            ),
+            name,
+        )
     else:
         yield from _json(stream, name)
 
@@ -148,7 +153,7 @@ def _numbered(values: Iterable[Any], name: str) -> Iterator[Record]:
 def _parse(data: bytes, name: str, number: int | None) -> Any:
     try:
         return json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         where = name if number is None else f"{name}, record {number}"
         raise UserError(f"{where}: not valid JSON ({error})") from error
 

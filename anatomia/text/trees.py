@@ -3,10 +3,35 @@
 Köpf et al. 2023, "OpenAssistant Conversations", section 3. `rank` 0 is the best among siblings; it may be missing.
 """
 
-from collections.abc import Iterator
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from anatomia.text.records import Record
+
+ROW = ("message_id", "parent_id", "text", "role")
 Message = dict[str, Any]
+
+
+def gather_trees(records: Iterable[Record]) -> Iterator[Record]:
+    """The same records, but those that are single messages of trees (as in the parquet files of oasst1 and oasst2) are
+    replaced by their trees, each in the place of its prompt. A message whose parent is not in the file is left out.
+    """
+    for is_row, run in itertools.groupby(records, lambda record: all(key in record.value for key in ROW)):
+        if not is_row:
+            yield from run
+            continue
+        rows = list(run)
+        answers: dict[tuple[str, str], list[Message]] = defaultdict(list)
+        for record in rows:
+            record.value["replies"] = answers[record.file, record.value["message_id"]]
+            if record.value["parent_id"]:
+                answers[record.file, record.value["parent_id"]].append(record.value)
+        for record in rows:
+            if not record.value["parent_id"]:
+                tree = {"message_tree_id": record.value["message_id"], "prompt": record.value}
+                yield Record(record.file, record.number, tree)
 
 
 def replies(message: Message) -> list[Message]:

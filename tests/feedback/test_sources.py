@@ -141,6 +141,31 @@ def test_pairs_as_messages(tmp_path: Path) -> None:
     assert ranking.completions == ("Yes", "No")
 
 
+def test_pairs_of_whole_message_lists(tmp_path: Path) -> None:
+    ask = {"role": "user", "content": "Ask"}
+    record = {answer: [ask, {"role": "assistant", "content": answer}] for answer in ("chosen", "rejected")}
+    (ranking,) = read_rankings([write(tmp_path, record)])
+    assert ranking.prompt == (ask,)
+    assert ranking.completions == ("chosen", "rejected")
+
+
+def test_rows_of_trees_rank_as_the_trees_do(tmp_path: Path) -> None:
+    def row(name: str, parent: str | None, role: str, rank: int | None) -> dict[str, Any]:
+        return {"message_id": name, "parent_id": parent, "text": f"text {name}", "role": role, "rank": rank}
+
+    rows = [
+        row("b", "a", "assistant", 1),
+        row("a", None, "prompter", None),
+        row("c", "a", "assistant", 0),
+        row("d", "c", "prompter", None),
+        row("lost", "gone", "assistant", 0),
+        row("e", None, "prompter", None),
+    ]
+    (ranking,) = read_rankings([write(tmp_path, *rows)])
+    assert ranking.prompt == ({"role": "user", "content": "text a"},)
+    assert [ranking.completions[group[0]] for group in ranking.groups] == ["text c", "text b"]
+
+
 @pytest.mark.parametrize(
     ("record", "complaint"),
     [
@@ -155,6 +180,8 @@ def test_pairs_as_messages(tmp_path: Path) -> None:
             {"instruction": "x", "response1": "a", "response2": "b", "annotator1": 3},
             "annotator1 is 0 (tie), 1 or 2, not 3",
         ),
+        ({"message_tree_id": "t", "prompt": {"text": "x"}}, "is not what its keys promise (KeyError: 'role')"),
+        ({"message_tree_id": "t", "prompt": "x"}, "prompt is the first message of a tree"),
         (
             {"prompt_id": "p", "prompt": [], "completions": ["a"], "groups": [[1]], "annotator": "ola"},
             "no ranking of ours (ValueError",

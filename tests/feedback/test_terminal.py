@@ -111,6 +111,18 @@ def test_undo_takes_back_and_asks_again(store: RankingStore) -> None:
     assert len(store.rankings()) == 2
 
 
+def test_the_last_ranking_can_still_be_taken_back(store: RankingStore) -> None:
+    assert rank_in_terminal([TWINS], store, "ola", console(), typed("ab", "u", "ba", "")) == 1
+    twin, other = shuffled(TWINS, "ola")
+    assert store.rankings()[0].groups == (tuple(other), tuple(twin))
+
+
+def test_completions_cannot_command_the_terminal(store: RankingStore) -> None:
+    screen = console()
+    rank_in_terminal([Candidates("p", PROMPT, ("\x1b[2J", "b"))], store, "ola", screen, typed())
+    assert "\x1b" not in screen.file.getvalue()  # type: ignore[attr-defined]
+
+
 def test_skipping_and_quitting_keep_what_was_given(store: RankingStore) -> None:
     assert rank_in_terminal([FOUR, TWINS], store, "ola", console(), typed("s", "ab", "abcd")) == 1
     assert [ranking.prompt_id for ranking in store.rankings()] == ["p2"]

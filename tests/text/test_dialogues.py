@@ -187,6 +187,31 @@ def test_prompts_and_completions_as_messages(tmp_path: Path) -> None:
     assert said(one(tmp_path, record)) == [("user", "Hi"), ("assistant", "Hello")]
 
 
+def test_rows_of_trees_give_their_best_paths(tmp_path: Path) -> None:
+    rows = [
+        {"message_id": name, "parent_id": parent, "text": name, "role": role, "rank": rank, "lang": "pl"}
+        for name, parent, role, rank in (
+            ("ask", None, "prompter", None),
+            ("worse", "ask", "assistant", 1),
+            ("best", "ask", "assistant", 0),
+            ("more", "best", "prompter", None),
+            ("and more", "best", "prompter", None),
+            ("unanswered", "best", "prompter", None),
+            ("yes", "more", "assistant", None),
+            ("no", "and more", "assistant", 0),
+        )
+    ]
+    path = tmp_path / "rows.parquet"
+    path.write_bytes(in_parquet(rows))
+    found = read(path)
+    assert [[turn.content for turn in dialogue.turns] for dialogue in found] == [
+        ["ask", "best", "more", "yes"],
+        ["ask", "best", "and more", "no"],
+    ]
+    assert found[0].meta["language"] == "pl"
+    assert found[0].source == "rows.parquet:1"
+
+
 def test_answers_that_tools_took_for_numbers_are_text(tmp_path: Path) -> None:
     assert said(one(tmp_path, {"instruction": "2 + 2?", "output": 4}))[1] == ("assistant", "4")
 
@@ -216,6 +241,7 @@ def test_what_has_no_answer_is_counted(tmp_path: Path) -> None:
         (b'[{"instruction": "a", "output": "b"}, 7]', "record 2: int where an object"),
         (b'{"instruction": ["a"], "output": "b"}', "record 1: instruction is text, not list"),
         (b'{"messages": [{"role": "wizard", "content": "b"}]}', "record 1: unknown role 'wizard'; known are: system"),
+        (b'{"message_tree_id": "t", "prompt": {"text": "x"}}', "record 1: looks like OpenAssistant trees, but is not"),
         (b'{"messages": "hello"}', "record 1: a dialogue is a list of messages, not str"),
         (b'{"Definition": "Do.", "Instances": [{"input": "x"}]}', "record 1: instance 1 has no input and output"),
         (b"", "is empty"),
