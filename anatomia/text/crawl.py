@@ -1,5 +1,6 @@
 """Web crawls: WARC files (0.17 to 1.1) with pages, WET files with their texts."""
 
+import mmap
 import re
 import zlib
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from anatomia.text.extract import LONGEST
 
 _HTML = frozenset(("text/html", "application/xhtml+xml", "application/vnd.wap.xhtml+xml"))
 _PLAIN = frozenset(("text/plain",))
+_BEGIN = re.compile(rb"\n(WARC/[01]\.\d+\r?\n)")
 _CUT = "cut short"
 _SWALLOWED = re.compile(rb"\r?\nWARC/[01]\.\d+\r?\n")
 
@@ -64,16 +66,16 @@ def read_crawl(path: Path, name: str) -> Iterator[Page | Refused]:
     As `crawl_status`: redirects and errors. As `unreadable`: bodies that do not decode, damage, a file cut short, old
     ARC files. Requests, metadata and revisits are no documents and are passed over.
 
-    A damaged record does not end the reading: after it, records are looked for again in FastWARC's lenient way.
+    Damage does not end the reading: it goes on at the next place where a record begins.
     """
-    done, seen, cut = 0, set(), False
-    for lenient in (False, True):
+    start, begun, cut, seen = 0, 0, False, set()
+    while start >= 0:
         try:
-            for record, trouble in _records(path, name, lenient):
-                if lenient and record.record_id in seen:
+            for record, trouble in _records(path, name, start):
+                begun = start + record.stream_pos
+                if start and record.record_id in seen:
                     continue
                 seen.add(record.record_id)
-                done = record.stream_pos
                 cut = trouble is not None and trouble.reason.startswith(_CUT)
                 found = trouble or _read(record, name)
                 if found is not None:
@@ -84,15 +86,18 @@ def read_crawl(path: Path, name: str) -> Iterator[Page | Refused]:
                 if b"filedesc://" in handle.read(64):
                     yield Refused("unreadable", "an ARC file; convert it to WARC (warcio recompress)", name)
                     return
-            yield Refused("unreadable", f"damaged after the record at byte {done:,}: {error}", name)
-    if not cut and not _ends_whole(path, done):
+            if start == 0 or begun > start:  # what begins where reading went on may be part of the same damage
+                yield Refused("unreadable", f"damaged after the record at byte {begun:,}: {error}", name)
+            start = begun = _next_record(path, max(start, begun) + 1)
+    if not cut and start >= 0 and not _ends_whole(path, begun):
         yield Refused("unreadable", f"{_CUT}: the file ends in the middle of a record", name)
 
 
-def _records(path: Path, name: str, lenient: bool) -> Iterator[tuple[WarcRecord, Refused | None]]:
-    """Records with their whole block in memory, and what is wrong with those that are not to be read."""
+def _records(path: Path, name: str, start: int) -> Iterator[tuple[WarcRecord, Refused | None]]:
+    """Records from byte `start` on with their whole block in memory, and what is wrong with those not to be read."""
     with open(path, "rb") as handle:
-        for record in ArchiveIterator(handle, parse_http=False, quirks_mode=lenient):
+        handle.seek(start)
+        for record in ArchiveIterator(handle, parse_http=False, quirks_mode=start > 0):
             length = record.headers.get("Content-Length") or ""
             if not length.isdecimal():
                 raise ValueError("a record without a valid Content-Length")
@@ -109,6 +114,22 @@ def _records(path: Path, name: str, lenient: bool) -> Iterator[tuple[WarcRecord,
                 trouble = f"its length, {size:,} bytes, runs into the next record"
             record.reader.seek(0)
             yield record, Refused("unreadable", trouble, source, characters=size) if trouble else None
+
+
+def _next_record(path: Path, start: int) -> int:
+    """Where, from byte `start` on, the next record (in a compressed file: its gzip member) begins; -1 if nowhere."""
+    with open(path, "rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        if data[:2] != b"\x1f\x8b":
+            match = _BEGIN.search(data, start)
+            return match.start(1) if match else -1
+        while (start := data.find(b"\x1f\x8b\x08", start)) >= 0:
+            try:
+                if zlib.decompressobj(wbits=31).decompress(data[start : start + 4096], 5) == b"WARC/":
+                    return start
+            except zlib.error:
+                pass
+            start += 1
+        return -1
 
 
 def _read(record: WarcRecord, name: str) -> Page | Refused | None:

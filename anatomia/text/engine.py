@@ -12,14 +12,10 @@ from multiprocessing.connection import wait
 from typing import TypeVar
 
 from anatomia.base.errors import UserError
+from anatomia.base.machine import usable_cores
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-
-
-def cores() -> int:
-    """The processor cores this process may use (a container's or a batch system's share, not the machine's)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def map_ordered(
@@ -33,7 +29,7 @@ def map_ordered(
     Args:
         function: a module-level function (it is sent by name); its result must not depend on other tasks.
         tasks: picklable; read as they are needed.
-        processes: all available cores if None; 1 means here.
+        processes: as many as there are usable cores if None; 1 means here.
         small: up to so many tasks are done here: starting a process takes longer.
 
     Raises:
@@ -41,7 +37,7 @@ def map_ordered(
     """
     tasks = iter(tasks)
     head = list(islice(tasks, small + 1))
-    processes = processes or cores()
+    processes = processes or usable_cores()
     if processes == 1 or len(head) <= small:
         yield from map(function, chain(head, tasks))
         return

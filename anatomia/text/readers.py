@@ -1,8 +1,11 @@
 """Documents out of each kind of file: plain text, JSON, tables of tab-separated values, Parquet."""
 
+import codecs
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ _KEPT_META = ("title", "url", "date", "timestamp", "category", "author")
 _ESCAPE = re.compile(r"\\([\\nrt])")
 _ESCAPED = {"\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
 _SHOWN = 600
+STRETCH = 64_000_000  # bytes of a plain text that are in memory at a time
 _BINARY = 0.01  # share of control characters from which a file is no text
 
 _ARCHIVES = (
@@ -44,16 +48,43 @@ def read_archive_of(head: bytes) -> str | None:
 
 
 def read_text(name: str, file: Unpacked) -> Iterator[Found]:
-    """A plain text, in parts if it is a book; `meta` says which part of how many."""
-    data = file.read()
+    """A plain text, in parts if it is a book; `meta` says which part of how many (of a file over 64 MB: which only)."""
+    stretches = _stretches(file)
+    data, following = next(stretches, b""), next(stretches, None)
     text, encoding = decode(data)
     if sum(text.count(chr(code)) for code in (*range(9), *range(14, 27), 0xFFFD)) > _BINARY * len(text):
         yield Refused("unreadable", f"no text (it would be {encoding})", name, characters=len(data))
         return
-    text = unframe(text.replace("\r\n", "\n").replace("\r", "\n"))
-    pieces = list(parts(text))
-    for number, piece in enumerate(pieces, 1):
-        yield Document(piece, name, meta={"part": number, "parts": len(pieces)} if len(pieces) > 1 else {})
+    if following is None:
+        pieces = list(parts(unframe(_lines_ended(text))))
+        for number, piece in enumerate(pieces, 1):
+            yield Document(piece, name, meta={"part": number, "parts": len(pieces)} if len(pieces) > 1 else {})
+        return
+    number = 0
+    for stretch in chain([data, following], stretches):
+        for piece in parts(_lines_ended(decode(stretch, [encoding])[0])):
+            number += 1
+            yield Document(piece, name, meta={"part": number})
+
+
+def _stretches(file: Unpacked) -> Iterator[bytes]:
+    """The file's bytes, in stretches of bounded size that end at line ends."""
+    if file.head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        yield file.read()  # its line ends are two bytes; texts so large are not in it
+        return
+    gathered = b""
+    for block in file.blocks(STRETCH):
+        gathered += block
+        if len(gathered) >= STRETCH:
+            cut = gathered.rfind(b"\n") + 1 or len(gathered)
+            yield gathered[:cut]
+            gathered = gathered[cut:]
+    if gathered:
+        yield gathered
+
+
+def _lines_ended(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_lines_of_json(name: str, file: Unpacked) -> Iterator[Found]:
@@ -133,16 +164,18 @@ def read_table(name: str, file: Unpacked) -> Iterator[Found]:
 
     A line break inside a value is written backslash n, a tab backslash t, and a backslash doubled.
     """
-    rows = [decode(line.removesuffix(b"\r"))[0].split("\t") for line in file.lines() if line.strip()]
-    if not rows:
+    lines = (decode(line.removesuffix(b"\r"))[0].split("\t") for line in file.lines() if line.strip())
+    head = list(islice(lines, 200))
+    if not head:
         return
-    named = [column for column, name in enumerate(rows[0]) if name.strip().lower() in TEXT_KEYS]
-    sizes: dict[int, int] = {}
-    for row in rows[:200]:
-        for column, value in enumerate(row):
-            sizes[column] = sizes.get(column, 0) + len(value)
-    column = named[0] if named else max(sizes, key=lambda index: sizes[index])
-    for number, row in enumerate(rows[1:] if named else rows, 2 if named else 1):
+    named = [column for column, title in enumerate(head[0]) if title.strip().lower() in TEXT_KEYS]
+    sizes = Counter(dict.fromkeys(range(len(head[0])), 0))
+    for row in head:
+        sizes.update({column: len(value) for column, value in enumerate(row)})
+    column = named[0] if named else max(sizes, key=lambda index: (sizes[index], -index))
+    for number, row in enumerate(chain(head, lines), 1):
+        if named and number == 1:
+            continue
         if column < len(row):
             yield Document(unescape(row[column]), f"{name}:{number}")
         else:

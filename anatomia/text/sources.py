@@ -1,11 +1,11 @@
 """What a recipe names as sources: which files those are, and what documents lie in them, whatever they are called."""
 
-import glob
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from anatomia.base.errors import UserError
+from anatomia.base.globs import expand
 from anatomia.text.crawl import Page, Refused, read_crawl
 from anatomia.text.document import Document
 from anatomia.text.readers import read_archive_of, read_lines_of_json, read_parquet, read_table, read_text
@@ -18,30 +18,20 @@ def files_of(sources: Sequence[str], root: Path, key: str = "corpus.sources") ->
     """The files that `sources` name, each once, in the order of the sources and by name within one.
 
     Args:
-        sources: paths or globs ("**" goes into directories, "~" is the home directory); "world" is passed over.
+        sources: paths or globs, as `base.globs.expand` takes them; "world" is passed over.
         root: where relative ones start.
         key: the recipe's key, for the message.
 
     Raises:
-        UserError: one of them matches no file.
+        UserError: one of them matches no file, or is a directory.
     """
-    found: dict[Path, None] = {}
-    for source in sources:
-        if source == WORLD:
-            continue
-        pattern = str(root / os.path.expanduser(source))
-        if os.path.isdir(pattern):
+    patterns = [source for source in sources if source != WORLD]
+    for pattern in patterns:
+        if (root / os.path.expanduser(pattern)).is_dir():
             raise UserError(
-                f'{key}: "{source}" is a directory; name the files in it, for instance "{source.rstrip("/")}/**/*"'
+                f"{key}: {pattern!r} is a directory; name its files, for instance {pattern.rstrip('/')}/**/*"
             )
-        names = [pattern] if os.path.isfile(pattern) else sorted(glob.glob(pattern, recursive=True))
-        matches = [Path(name) for name in names if os.path.isfile(name)]
-        if not matches:
-            raise UserError(
-                f'{key}: "{source}" matches no file (looked for {pattern}); correct the path or take it out'
-            )
-        found.update(dict.fromkeys(matches))
-    return list(found)
+    return expand(patterns, root, key)
 
 
 def read(path: Path, name: str = "") -> Iterator[Document | Page | Refused]:

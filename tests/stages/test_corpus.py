@@ -115,7 +115,7 @@ def test_the_number_of_processes_and_a_kill_change_nothing(tmp_path, texts, monk
     monkeypatch.setattr(corpus, "BATCH", 3000)
     outputs = []
     for processes in (1, 2):
-        monkeypatch.setattr(engine, "cores", lambda processes=processes: processes)
+        monkeypatch.setattr(engine, "usable_cores", lambda processes=processes: processes)
         STAGE.run(context(tmp_path / str(processes), texts, sources=["*"]))
         outputs.append(files(tmp_path / str(processes) / "work"))
     assert outputs[0] == outputs[1]
@@ -129,7 +129,7 @@ def test_the_number_of_processes_and_a_kill_change_nothing(tmp_path, texts, monk
         done.append(1)
         return refine(*arguments)
 
-    monkeypatch.setattr(engine, "cores", lambda: 1)
+    monkeypatch.setattr(engine, "usable_cores", lambda: 1)
     monkeypatch.setattr(corpus, "refine", dies)
     with pytest.raises(KeyboardInterrupt):
         STAGE.run(killed)
@@ -158,7 +158,7 @@ def test_nothing_left_is_said(tmp_path, texts):
 
 def test_check_names_key_and_value_and_reads_names_the_files(tmp_path, texts):
     recipe = SimpleNamespace(corpus=CorpusSettings(sources=["a.jsonl", "nowhere/*.gz", "world"]))
-    with pytest.raises(UserError, match=r'corpus\.sources: "nowhere/\*\.gz" matches no file'):
+    with pytest.raises(UserError, match=r"corpus\.sources: 'nowhere/\*\.gz' matches no file"):
         STAGE.check(recipe, texts)
     recipe = SimpleNamespace(corpus=CorpusSettings(sources=["*.txt", "world", "a.jsonl"]))
     STAGE.check(recipe, texts)

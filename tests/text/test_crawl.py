@@ -65,6 +65,23 @@ def test_a_file_cut_anywhere_is_noticed_and_what_came_before_kept(tmp_path, zipp
         assert any(isinstance(item, Refused) and item.rule == "unreadable" for item in found), cut
 
 
+@pytest.mark.parametrize("zipped", [True, False])
+def test_after_damage_reading_goes_on(tmp_path, zipped):
+    path = archive(tmp_path, *[("200 OK", HTML, {"Content-Type": "text/html"})] * 5, zipped=zipped)
+    data = bytearray(path.read_bytes())
+    begins, position = [], -1
+    while (position := data.find(b"\x1f\x8b\x08\x00" if zipped else b"WARC/1.", position + 1)) >= 0:
+        begins.append(position)
+    middle = (begins[2] + begins[3]) // 2
+    for damage in (bytes(20), b"\xff" * 20) if zipped else (b"WARC-Type resp\r\n\r\n",):
+        place = middle if zipped else begins[2] + 10
+        path.write_bytes(data[:place] + damage + data[place + len(damage) :])
+        found = list(read_crawl(path, "crawl"))
+        sources = [item.source for item in found if isinstance(item, Page)]
+        assert sources == [f"http://example.pl/{number}" for number in (0, 1, 3, 4)]
+        assert [item.rule for item in found if isinstance(item, Refused)] == ["unreadable"]
+
+
 @pytest.mark.real
 def test_every_real_crawl(real_data):
     """Pages, plain texts and what is refused, per file; the sums are the records that the files are known to have."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from anatomia.base.errors import UserError
-from anatomia.text.engine import cores, map_ordered
+from anatomia.text.engine import map_ordered
 
 
 def square(x: int) -> int:
@@ -64,10 +64,6 @@ def test_errors_of_a_worker_arrive():
 def test_a_killed_worker_is_named():
     with pytest.raises(UserError, match="want of memory"):
         list(map_ordered(die, range(10), 2))
-
-
-def test_cores_respect_affinity():
-    assert cores() == len(os.sched_getaffinity(0))
 
 
 @pytest.mark.timeout(60)

@@ -33,7 +33,7 @@ def test_what_the_source_says_settles_a_close_call_only():
 
 @pytest.mark.real
 def test_accuracy_over_twenty_languages(real_data):
-    """Five sentences: no Polish or English text lost, no other taken for one. One sentence: unsure rather than wrong."""
+    """Of five sentences, no Polish or English is lost and no other taken for it; of one, unsure rather than wrong."""
     names = {"pol": "pl", "eng": "en"}
     with tarfile.open(real_data / "lang-id/ntrex-20langs-first500.tar.gz") as archive:
         lines = {

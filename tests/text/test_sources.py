@@ -10,6 +10,7 @@ import pytest
 import zstandard
 
 from anatomia.base.errors import UserError
+from anatomia.text import readers
 from anatomia.text.crawl import Page, Refused
 from anatomia.text.document import Document
 from anatomia.text.sources import files_of, read
@@ -51,7 +52,7 @@ def test_home_and_absolute_paths(tmp_path, monkeypatch):
 
 
 def test_what_matches_nothing_is_named(tmp_path):
-    with pytest.raises(UserError, match=r'corpus.sources: "nothing/\*.txt" matches no file'):
+    with pytest.raises(UserError, match=r"corpus.sources: 'nothing/\*.txt' matches no file"):
         files_of(["nothing/*.txt"], tmp_path)
     with pytest.raises(UserError, match="is a directory"):
         files_of(["."], tmp_path)
@@ -122,6 +123,15 @@ def test_tables(tmp_path):
     assert texts(path) == ["pierwszy\nwiersz i dalej", "ukośnik \\n nie łamie\u2028wiersza"]
     path.write_text("id\ttext\tmuch_longer_column\n1\tA\txxxxxxxxxx\n", encoding="utf-8")
     assert texts(path) == ["A"]
+
+
+def test_a_text_too_large_for_memory_comes_in_stretches(tmp_path, monkeypatch):
+    monkeypatch.setattr(readers, "STRETCH", 30_000)
+    lines = [f"Wiersz {i}: zażółć gęślą jaźń, pchnąć w tę łódź jeża." for i in range(5000)]
+    (tmp_path / "big.txt").write_bytes("\r\n".join(lines).encode("cp1250"))
+    documents = [item for item in read(tmp_path / "big.txt") if isinstance(item, Document)]
+    assert "\n".join(document.text for document in documents).split("\n") == lines
+    assert [document.meta["part"] for document in documents] == list(range(1, len(documents) + 1))
 
 
 def test_parquet(tmp_path):
