@@ -6,6 +6,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from rich.box import ROUNDED
 from rich.table import Table
 
 from anatomia import __version__
@@ -51,7 +52,7 @@ def diagnose(again: bool = False) -> dict[str, dict[str, Any]]:
 
 def table(rows: dict[str, dict[str, Any]]) -> Table:
     """`diagnose` as a table."""
-    made = Table(show_header=False, expand=False)
+    made = Table(show_header=False, box=ROUNDED)
     made.add_column(style="bold")
     made.add_column(overflow="fold")
     for section in rows.values():

@@ -1,80 +1,87 @@
-"""The one or two figures that say most about each stage. Which they are is data; absent ones are left out."""
+"""The figures that say most about each stage. Which they are is data; what a stage did not measure is left out."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from anatomia.messages import Messages
 
-
-@dataclass(frozen=True)
-class Figure:
-    """A metric worth a place in the summary: its name in `artifact.json` (dots go deeper), and how to say it."""
-
-    metric: str
-    label: str
-    polish: str
-    form: Literal["number", "share"] = "number"
-
-
-HEADLINES: dict[str, tuple[Figure, ...]] = {
+# Per stage, phrases in English and Polish. {a.b} is the metric b within a of artifact.json, {a%} a as a percentage.
+# A phrase with a metric that is missing is not said.
+HEADLINES: dict[str, tuple[tuple[str, str], ...]] = {
     "corpus": (
-        Figure("documents_kept", "documents kept", "dokumentów"),
-        Figure("documents_read", "of", "z"),
-        Figure("characters_kept", "characters", "znaków"),
+        (
+            "{documents_kept} of {documents_read} documents kept",
+            "zachowano {documents_kept} z {documents_read} dokumentów",
+        ),
+        ("{characters_kept} characters", "{characters_kept} znaków"),
     ),
     "tokenizer": (
-        Figure("vocabulary", "vocabulary", "słownik"),
-        Figure("bytes_per_token.pl", "bytes a token: Polish", "bajtów na token: polski"),
-        Figure("bytes_per_token.en", "English", "angielski"),
+        ("{vocabulary} tokens", "{vocabulary} tokenów"),
+        ("bytes a token: Polish {bytes_per_token.pl}", "bajtów na token: po polsku {bytes_per_token.pl}"),
+        ("English {bytes_per_token.en}", "po angielsku {bytes_per_token.en}"),
     ),
     "pretrain": (
-        Figure("bits_per_byte", "bits a byte", "bitów na bajt"),
-        Figure("parameters", "parameters", "parametrów"),
-        Figure("tokens", "tokens read", "przeczytanych tokenów"),
+        ("{bits_per_byte} bits a byte", "{bits_per_byte} bitu na bajt"),
+        ("{parameters} parameters", "{parameters} parametrów"),
+        ("{tokens} tokens read", "{tokens} przeczytanych tokenów"),
     ),
     "finetune": (
-        Figure("held_out_loss", "loss on held-out answers", "strata na odłożonych odpowiedziach"),
-        Figure("held_out_loss_before", "before", "przedtem"),
-        Figure("dialogues", "dialogues", "dialogów"),
+        (
+            "loss on held-out answers {held_out_loss_before} → {held_out_loss}",
+            "strata na odłożonych odpowiedziach {held_out_loss_before} → {held_out_loss}",
+        ),
+        ("{dialogues} dialogues", "{dialogues} dialogów"),
     ),
     "sample": (
-        Figure("completions", "completions", "odpowiedzi"),
-        Figure("prompts", "to prompts", "na polecenia"),
-        Figure("finished_share", "finished", "dokończone", "share"),
+        ("{completions} answers to {prompts} prompts", "{completions} odpowiedzi na {prompts} poleceń"),
+        ("{finished_share%} finished", "{finished_share%} dokończonych"),
     ),
     "rank": (
-        Figure("rankings", "rankings", "rankingów"),
-        Figure("annotators", "by annotators", "oceniających"),
-        Figure("agreement", "agreement", "zgodność"),
+        ("{rankings} rankings by {annotators} annotators", "{rankings} rankingów, oceniających: {annotators}"),
+        ("agreement (alpha) {krippendorff_alpha}", "zgodność (alfa) {krippendorff_alpha}"),
     ),
     "reward": (
-        Figure("held_out_accuracy", "right about held-out pairs", "trafność na odłożonych parach", "share"),
-        Figure("held_out_pairs", "pairs", "par"),
+        (
+            "right about {held_out_accuracy%} of {held_out_pairs} held-out pairs",
+            "trafia w {held_out_accuracy%} z {held_out_pairs} odłożonych par",
+        ),
     ),
     "align": (
-        Figure("reward", "reward", "nagroda"),
-        Figure("reward_before", "before", "przedtem"),
-        Figure("kl", "KL to the reference", "KL do wzorca"),
+        ("{steps} updates of the policy", "{steps} poprawek modelu"),
+        ("last reward {last.reward}", "ostatnia nagroda {last.reward}"),
+        ("KL {last.kl}", "KL {last.kl}"),
     ),
     "evaluate": (
-        Figure("aligned_preferred", "aligned preferred", "wyrównany lepszy", "share"),
-        Figure("finetuned_exact", "exact answers: fine-tuned", "dokładne odpowiedzi: dostrojony", "share"),
-        Figure("aligned_exact", "aligned", "wyrównany", "share"),
+        (
+            "preferred to the model before: {preferred_sampled.share%}",
+            "lepszy od poprzedniego modelu: {preferred_sampled.share%}",
+        ),
+        (
+            "exact answers {base.greedy.exact%} → {finetuned.greedy.exact%} → {aligned.greedy.exact%}",
+            "dokładne odpowiedzi {base.greedy.exact%} → {finetuned.greedy.exact%} → {aligned.greedy.exact%}",
+        ),
     ),
 }
 
 
-def headline(stage: str, metrics: Mapping[str, Any], messages: Messages, most: int = 3) -> str:
+def headline(stage: str, metrics: Mapping[str, Any], messages: Messages) -> str:
     """What the stage achieved, in one line."""
-    said: list[str] = []
-    for figure in HEADLINES.get(stage, ()):
-        value = _lookup(metrics, figure.metric)
-        if isinstance(value, int | float) and len(said) < most:
-            text = messages.share(value) if figure.form == "share" else messages.number(value)
-            label = figure.polish if messages.language == "pl" else figure.label
-            said.append(f"{label} {text}")
-    return ", ".join(said)
+    phrases = (polish if messages.language == "pl" else english for english, polish in HEADLINES.get(stage, ()))
+    return ", ".join(said for said in (_fill(phrase, metrics, messages) for phrase in phrases) if said)
+
+
+def _fill(phrase: str, metrics: Mapping[str, Any], messages: Messages) -> str:
+    """The phrase with its figures, or "" if one is missing."""
+    figures = {name: _lookup(metrics, name) for name in re.findall(r"{([\w.]+)%?}", phrase)}
+    if not all(isinstance(value, int | float) for value in figures.values()):
+        return ""
+
+    def said(match: re.Match[str]) -> str:
+        value = figures[match[1]]
+        return messages.share(value) if match[2] else messages.number(value)
+
+    return re.sub(r"{([\w.]+)(%?)}", said, phrase)
 
 
 def _lookup(metrics: Mapping[str, Any], name: str) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rich.box import ROUNDED
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
@@ -75,7 +76,7 @@ class Terminal:
 
     def _sample(self, event: Event) -> None:
         start = Text(f"  {self.messages('step {step}', step=event['step'])}  " if "step" in event else "  ", "dim")
-        prompt, text = str(event.get("prompt", "")), " ".join(str(event.get("text", "")).split())
+        prompt, text = (" ".join(str(event.get(key, "")).split()) for key in ("prompt", "text"))
         line = start + Text(prompt, "cyan") + Text((" " if prompt else "") + text, "italic")
         line.truncate(2 * max(40, self.console.width) - 4, overflow="ellipsis")
         self.console.print(line)
@@ -196,7 +197,7 @@ class _Lines:
 
 def summary(standings: list[Standing], messages: Messages) -> Table:
     """The table of what each stage achieved."""
-    table = Table(title=messages("What each stage achieved"), title_justify="left", title_style="bold", expand=False)
+    table = Table(title=messages("What each stage achieved"), title_justify="left", title_style="bold", box=ROUNDED)
     table.add_column(messages("stage"), style="bold")
     table.add_column(messages("state"))
     table.add_column(messages("time"), justify="right")

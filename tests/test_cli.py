@@ -177,14 +177,14 @@ def test_plain_lines_come_every_ten_seconds() -> None:
     assert "  step 40  Raz [/b] dwa trzy" in lines
     assert "note: see [this]" in lines
     assert "1:01" in lines[-1]
-    assert "bits a byte 1.234, parameters 1,234,567" in lines[-1]
+    assert "1.234 bits a byte, 1,234,567 parameters" in lines[-1]
 
 
 def test_a_live_terminal_ends_with_the_stage_and_no_bar() -> None:
     console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system=None)
     play(console, [0.0], "pl")
     end = console.file.getvalue().splitlines()[-1]  # type: ignore[attr-defined]
-    assert "bitów na bajt 1,234" in end
+    assert "1,234 bitu na bajt" in end
 
 
 def test_farewell_says_what_to_type_next(tmp_path: Path) -> None:

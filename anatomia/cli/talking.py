@@ -120,6 +120,7 @@ def compare(
     - `anatomia compare runs/world/pretrain runs/world/align --prompt "What is a river?"`
     - `anatomia compare runs/a runs/b --prompt "Kto?" --prompt "Gdzie?" --json`
     """
+    from rich.box import ROUNDED
     from rich.table import Table
 
     from anatomia import runs
@@ -129,7 +130,7 @@ def compare(
     sampling = Sampling(temperature, top_k, top_p, length)
     directories = [runs.model_directory(one) for one in (model, *models)]
     found = chats.compare(directories, prompt, sampling, seed)
-    table = Table(show_lines=True, expand=True)
+    table = Table(show_lines=True, expand=True, box=ROUNDED)
     table.add_column(messages()("prompt"), style="cyan", ratio=1, overflow="fold")
     for directory in directories:
         table.add_column(str(directory), ratio=2, overflow="fold")
