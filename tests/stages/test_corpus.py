@@ -170,6 +170,17 @@ def test_sources_outside_the_recipes_directory_keep_their_path(tmp_path, texts):
     assert {os.path.dirname(row["source"].split(":")[0]) for row in rows(tmp_path / "work")} == {str(texts)}
 
 
+def test_the_world_passes_the_same_rules_where_its_word_stands(tmp_path, texts, monkeypatch):
+    monkeypatch.setattr(corpus, "WORLD_BATCH", 300)
+    made = context(tmp_path, texts, sources=["b.txt", "world", "a.jsonl"], world={"documents": 1000})
+    metrics = STAGE.run(made)
+    sources = [row["source"].split(":")[0] for row in rows(made.work)]
+    assert sources[-1] == "a.jsonl"
+    assert sources == sorted(sources, key=["b.txt", "world", "a.jsonl"].index)
+    assert sources.count("world") > 850
+    assert min(metrics["language_share"].values()) > 0.3
+
+
 @pytest.mark.real
 def test_real_files_of_every_kind(tmp_path, real_data):
     sources = ["text-pl/books/p*.txt", "text-pl/web/*.gz", "text-pl/law/*", "text-en/**/*", "warc/**/*"]
@@ -180,5 +191,6 @@ def test_real_files_of_every_kind(tmp_path, real_data):
     assert 177 <= dropped["exact_duplicate"] < 230
     assert set(metrics["language_share"]) == {"pl", "en"}
     assert metrics["documents_kept"] > 0.7 * metrics["documents_read"]
+    assert metrics["documents_kept"] + sum(dropped.values()) == metrics["documents_read"]
     specimens = json.loads((tmp_path / "work/specimens.json").read_text(encoding="utf-8"))
     assert any(item["before"].lstrip().startswith("<body") for item in specimens["kept"])
