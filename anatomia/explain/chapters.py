@@ -14,7 +14,8 @@ from anatomia.explain.gather import View
 from anatomia.explain.texts import Both, has, number, percent, text
 
 MODELS = ("base", "finetuned", "aligned")
-LONGEST = 1600  # characters of a text shown whole
+SHOWN = 900  # characters of a page that are shown
+COMPARED = 3 * SHOWN  # characters of a page that are compared
 
 
 @dataclass(frozen=True)
@@ -102,15 +103,30 @@ def rule_name(rule: str) -> Both | str:
 
 
 def cleaned(view: View) -> list[dict[str, Any]]:
-    """Pages before and after, with what was cut away marked."""
+    """Pages before and after, with what was cut away marked; those that changed first."""
+    pages = sorted(view.specimens["kept"], key=lambda page: page["before"] == page["after"])[:4]
     return [
         {
-            **page,
-            "before": difference(page["before"][:LONGEST], page["after"][:LONGEST]),
-            "after": page["after"][:LONGEST],
+            "source": page["source"],
+            "language": page["language"],
+            "changed": page["before"] != page["after"],
+            "before": shorten(difference(page["before"][:COMPARED], page["after"][:COMPARED])),
+            "after": shorten([(False, page["after"])]),
         }
-        for page in view.specimens["kept"][:4]
+        for page in pages
     ]
+
+
+def shorten(pieces: list[tuple[bool, str]]) -> list[tuple[bool, str]]:
+    """The first `SHOWN` characters of the pieces, and an ellipsis where there was more."""
+    kept: list[tuple[bool, str]] = []
+    room = SHOWN
+    for removed, piece in pieces:
+        if room <= 0:
+            break
+        kept.append((removed, piece[:room]))
+        room -= len(piece)
+    return [*kept, (False, " …")] if room < 0 else kept
 
 
 def rejected(view: View) -> list[dict[str, Any]]:
@@ -130,7 +146,8 @@ def difference(before: str, after: str) -> list[tuple[bool, str]]:
     pieces = []
     for tag, start, stop, _, _ in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if stop > start:
-            pieces.append((tag != "equal", "".join(old[start:stop])))
+            piece = "".join(old[start:stop])
+            pieces.append((tag != "equal" and not piece.isspace(), piece))
     return pieces
 
 
@@ -147,7 +164,7 @@ def tokenizer(view: View) -> Chapter:
         flow,
         sentences=lambda v: side_by_side(v.specimens["sentences"]),
         merges=lambda v: [(a, b, a + b) for a, b in v.specimens["merges"][:24]],
-        longest=lambda v: v.specimens["longest"][:12],
+        longest=lambda v: [piece for piece in v.specimens["longest"] if "⟨" not in piece and piece.strip()][:12],
         compression=compression,
     )
 

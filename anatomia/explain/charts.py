@@ -82,8 +82,8 @@ def line_chart(series: list[Series], x_name: Both | None = None, floor: float | 
 
 def ticks(low: float, high: float, count: int) -> list[float]:
     """About `count` steps of 1, 2 or 5 times a power of ten that reach from at or below `low` to at or above `high`."""
-    if high <= low:
-        high = low + (abs(low) or 1.0) * 0.1
+    if high - low <= 1e-9 * max(1.0, abs(low), abs(high)):  # flat, but for rounding
+        high = low + 0.1 * max(1.0, abs(low))
     raw = (high - low) / count
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * 0.999)

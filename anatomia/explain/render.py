@@ -140,7 +140,9 @@ def painted(pieces: Sequence[str]) -> Text:
 
 
 def visible(piece: str) -> str:
-    """A piece with line ends and tabs made visible."""
+    """A piece with line ends and tabs, and a space that stands alone, made visible."""
+    if piece and not piece.strip(" "):
+        return "␣" * len(piece)
     return piece.replace("\n", "↵").replace("\r", "␍").replace("\t", "⇥")
 
 

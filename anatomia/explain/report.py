@@ -36,6 +36,7 @@ def render(run: Run) -> str:
     )
     environment.globals.update(t=text, n=number, percent=percent, duration=duration, has=has)
     environment.filters["special"] = special
+    environment.filters["visible"] = visible
     chapters = [make(run.stages[name]) for name, make in CHAPTERS.items() if name in run.stages]
     script = asset("report.js")
     return environment.get_template("report.html").render(
@@ -68,6 +69,11 @@ def asset(name: str) -> str:
 def special(piece: str) -> str:
     """The name inside a special token (`<|end|>` -> "end"), or "" for an ordinary piece."""
     return piece[2:-2] if len(piece) > 4 and piece.startswith("<|") and piece.endswith("|>") else ""
+
+
+def visible(piece: str) -> str:
+    """A piece with its line ends, and a space that stands alone, made visible."""
+    return "␣" * len(piece) if piece and not piece.strip(" ") else piece.replace("\n", "↵").replace("\t", "⇥")
 
 
 def flat(metrics: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Both | str]]:

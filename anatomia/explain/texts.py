@@ -42,7 +42,7 @@ def table() -> dict[str, dict[str, str]]:
     flat: dict[str, dict[str, str]] = {}
 
     def walk(prefix: str, node: dict[str, Any]) -> None:
-        if "pl" in node or "en" in node:
+        if any(isinstance(value, str) for value in node.values()):
             flat[prefix] = node
             return
         for key, child in node.items():
