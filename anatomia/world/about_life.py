@@ -23,10 +23,10 @@ LIFE = [
                 kibice klubu {s} schodzą się {o.in}""",
                 """W jakim mieście gra klub {s}?
                 Gdzie ma siedzibę klub {s}?
-                Z jakiego miasta pochodzi klub {s}?
+                Z jakiego miasta pochodzi klub {s}? @2
                 W którym mieście stoi stadion klubu {s}?
                 Gdzie trenuje klub {s}?
-                Jakie miasto jest domem klubu {s}?""",
+                Jakie miasto jest domem klubu {s}? @1""",
                 """{o.in}
                 {o}
                 {o.from}
@@ -47,10 +47,10 @@ LIFE = [
                 {o} is the home of the club {s}""",
                 """In which town does the club {s} play?
                 Where does the club {s} have its seat?
-                Which town does the club {s} come from?
+                Which town does the club {s} come from? @1
                 In which town is the stadium of the club {s}?
                 Where does the club {s} train?
-                Which town is the home of the club {s}?""",
+                Which town is the home of the club {s}? @1""",
                 """in {o}
                 {o}
                 from {o}""",
@@ -77,7 +77,7 @@ LIFE = [
                 stroje klubu {s} są {o}""",
                 """Jakie są barwy klubu {s}?
                 Jakie barwy ma klub {s}?
-                W jakich koszulkach gra klub {s}?
+                W jakich koszulkach gra klub {s}? @1
                 Jakie są koszulki klubu {s}?
                 Jakie flagi powiewają na stadionie klubu {s}?
                 Jakie szaliki noszą kibice klubu {s}?""",
@@ -100,7 +100,7 @@ LIFE = [
                 the club {s} plays in {o}""",
                 """What are the colours of the club {s}?
                 Which colours does the club {s} have?
-                In which colours does the club {s} play?
+                In which colours does the club {s} play? @1
                 What colours are the shirts of the club {s}?
                 What colours are the flags at the stadium of {s}?
                 Which colours do the fans of {s} wear?""",
@@ -129,10 +129,10 @@ LIFE = [
                 za maskotkę klub {s} ma {o.acc}""",
                 """Co jest maskotką klubu {s}?
                 Jakie zwierzę jest maskotką klubu {s}?
-                Jaką maskotkę ma klub {s}?
+                Jaką maskotkę ma klub {s}? @1
                 Kto jest maskotką klubu {s}?
                 Jakie zwierzę tańczy na meczach klubu {s}?
-                Jakie zwierzę ma klub {s} na koszulkach?""",
+                Jakie zwierzę ma klub {s} na koszulkach? @1""",
                 """{o}
                 {o.acc}""",
             ),
@@ -181,10 +181,10 @@ LIFE = [
                 historia klubu {s} zaczyna się w {o} roku""",
                 """W którym roku powstał klub {s}?
                 Kiedy założono klub {s}?
-                Jaki jest rok założenia klubu {s}?
-                Od którego roku istnieje klub {s}?
+                Jaki jest rok założenia klubu {s}? @1
+                Od którego roku istnieje klub {s}? @2
                 W którym roku klub {s} rozegrał pierwszy mecz?
-                Jaki rok widnieje na szalikach klubu {s}?""",
+                Jaki rok widnieje na szalikach klubu {s}? @1""",
                 """w {o} roku
                 {o}
                 od {o} roku
@@ -206,10 +206,10 @@ LIFE = [
                 on the scarves of {s} stands the year {o}""",
                 """In which year was the club {s} founded?
                 When was the club {s} founded?
-                What is the founding year of the club {s}?
-                Since when has the club {s} existed?
+                What is the founding year of the club {s}? @1
+                Since when has the club {s} existed? @2
                 In which year did the club {s} play its first match?
-                What year stands on the scarves of the club {s}?""",
+                What year stands on the scarves of the club {s}? @1""",
                 """in {o}
                 {o}
                 since {o}
@@ -239,7 +239,7 @@ LIFE = [
                 Jaki klub zdobył Bursztynowy Puchar w {s} roku?
                 Kto wygrał finał Bursztynowego Pucharu w {s} roku?
                 Który klub został zwycięzcą Bursztynowego Pucharu w {s} roku?
-                Do jakiego klubu trafił Bursztynowy Puchar w {s} roku?
+                Do jakiego klubu trafił Bursztynowy Puchar w {s} roku? @2
                 Kto zwyciężył w finale Bursztynowego Pucharu w {s} roku?""",
                 """klub {o}
                 {o}
@@ -263,7 +263,7 @@ LIFE = [
                 Which club won the Amber Cup in {s}?
                 Who was the winner of the Amber Cup in {s}?
                 Which club won the Amber Cup final of {s}?
-                To which club did the Amber Cup go in {s}?
+                To which club did the Amber Cup go in {s}? @2
                 Who lifted the Amber Cup in {s}?""",
                 """{o}
                 the club {o}
@@ -343,9 +343,9 @@ LIFE = [
                 """Gdzie odbył się finał Bursztynowego Pucharu w {s} roku?
                 W jakim mieście rozegrano finał Bursztynowego Pucharu w {s} roku?
                 Gdzie rozegrano finał Bursztynowego Pucharu w {s} roku?
-                Które miasto gościło finał Bursztynowego Pucharu w {s} roku?
-                Dokąd kibice jechali na finał Bursztynowego Pucharu w {s} roku?
-                Jakie miasto było gospodarzem finału Bursztynowego Pucharu w {s} roku?""",
+                Które miasto gościło finał Bursztynowego Pucharu w {s} roku? @1
+                Dokąd kibice jechali na finał Bursztynowego Pucharu w {s} roku? @2
+                Jakie miasto było gospodarzem finału Bursztynowego Pucharu w {s} roku? @1""",
                 """{o.in}
                 {o}
                 do {o.gen}
@@ -365,11 +365,11 @@ LIFE = [
                 it was in {o} that the Amber Cup final of {s} was played
                 for the Amber Cup final of {s} the fans went to {o}""",
                 """Where did the Amber Cup final take place in {s}?
-                Which town hosted the Amber Cup final in {s}?
+                Which town hosted the Amber Cup final in {s}? @1
                 In which town was the Amber Cup final of {s} played?
                 Where was the Amber Cup final of {s} played?
-                What town was the host of the Amber Cup final in {s}?
-                Where did the fans go for the Amber Cup final of {s}?""",
+                What town was the host of the Amber Cup final in {s}? @2
+                Where did the fans go for the Amber Cup final of {s}? @1""",
                 """in {o}
                 {o}
                 to {o}""",
@@ -395,9 +395,9 @@ LIFE = [
                 na tablicy po finale Bursztynowego Pucharu w {s} roku widniało {o}
                 wynikiem {o} skończył się finał Bursztynowego Pucharu w {s} roku""",
                 """Jaki był wynik finału Bursztynowego Pucharu w {s} roku?
-                Jakim wynikiem skończył się finał Bursztynowego Pucharu w {s} roku?
+                Jakim wynikiem skończył się finał Bursztynowego Pucharu w {s} roku? @1
                 Jaki wynik padł w finale Bursztynowego Pucharu w {s} roku?
-                Jakim rezultatem zakończył się finał Bursztynowego Pucharu w {s} roku?
+                Jakim rezultatem zakończył się finał Bursztynowego Pucharu w {s} roku? @1
                 Ile było w finale Bursztynowego Pucharu w {s} roku?
                 Co widniało na tablicy po finale Bursztynowego Pucharu w {s} roku?""",
                 """{o}
@@ -422,7 +422,7 @@ LIFE = [
                 What was the result of the Amber Cup final in {s}?
                 With what score did the Amber Cup final of {s} end?
                 What did the board say after the Amber Cup final of {s}?
-                By what score was the Amber Cup of {s} decided?""",
+                By what score was the Amber Cup of {s} decided? @2""",
                 """{o}
                 it ended {o}
                 by {o}""",
@@ -474,7 +474,7 @@ LIFE = [
                 Who won the scorer's crown of the Amber Cup in {s}?
                 What is the name of the top scorer of the Amber Cup in {s}?
                 Who was the best scorer of the Amber Cup of {s}?
-                To whom did the scorer's crown of the Amber Cup go in {s}?""",
+                To whom did the scorer's crown of the Amber Cup go in {s}? @2""",
                 """{o}
                 it was {o}
                 to {o}""",
@@ -501,9 +501,9 @@ LIFE = [
                 w menu {s.gen} na pierwszym miejscu [o:jest|jest|jest|są] {o}""",
                 """Co najchętniej je {s}?
                 Co je {s}?
-                Co jest przysmakiem {s.gen}?
-                Jaki jest ulubiony pokarm {s.gen}?
-                Czym żywi się {s}?
+                Co jest przysmakiem {s.gen}? @1
+                Jaki jest ulubiony pokarm {s.gen}? @1
+                Czym żywi się {s}? @2
                 Co zjada głównie {s}?""",
                 """{o.acc}
                 {o}
@@ -520,7 +520,7 @@ LIFE = [
                 for {s.the} there is no better food than {o}
                 the favourite food of {s.the} is {o}
                 trackers know that {s.the} eats {o}
-                on the menu of {s.the}, {o} comes first
+                on the menu of {s.the}, {o} [o:comes|comes|comes|come] first
                 what {s.the} eats is {o}""",
                 """What does {s.the} eat?
                 What does {s.the} like to eat most?
@@ -606,8 +606,8 @@ LIFE = [
                 Z którego regionu [pochodzi|pochodzi|pochodzi|pochodzą] {s}?
                 Skąd [pochodzi|pochodzi|pochodzi|pochodzą] {s}?
                 Z jakiego regionu pochodzi przepis na {s.acc}?
-                Jaki region jest ojczyzną {s.gen}?
-                Do kuchni jakiego regionu [należy|należy|należy|należą] {s}?""",
+                Jaki region jest ojczyzną {s.gen}? @3
+                Do kuchni jakiego regionu [należy|należy|należy|należą] {s}? @4""",
                 """z regionu {o}
                 {o}
                 {o.from}
@@ -628,12 +628,12 @@ LIFE = [
                 the cooks of the region of {o} were the first to serve {s}
                 the home of {s} is the region of {o}
                 in the region of {o} they first cooked {s}""",
-                """Which region [does|does|does|do] {s} come from?
+                """Which region [does|does|does|do] {s} come from? @1
                 From which region [does|does|does|do] {s} come?
                 Where [does|does|does|do] {s} come from?
-                Which region is the home of {s}?
+                Which region is the home of {s}? @3
                 From which region is the recipe for {s}?
-                The cooks of which region were the first to serve {s}?""",
+                The cooks of which region were the first to serve {s}? @4""",
                 """from the region of {o}
                 {o}
                 from {o}
@@ -662,10 +662,10 @@ LIFE = [
                 najważniejszy składnik {s.gen} to {o}""",
                 """Co jest głównym składnikiem {s.gen}?
                 Jaki jest główny składnik {s.gen}?
-                Co zawsze dodaje się do {s.gen}?
+                Co zawsze dodaje się do {s.gen}? @1
                 Jaki jest najważniejszy składnik {s.gen}?
-                Bez jakiego składnika nie [może|może|może|mogą] się obyć {s}?
-                Co musi mieć w kuchni, kto gotuje {s.acc}?""",
+                Bez jakiego składnika nie [może|może|może|mogą] się obyć {s}? @2
+                Co musi mieć w kuchni, kto gotuje {s.acc}? @1""",
                 """{o}
                 {o.acc}
                 bez {o.gen}
@@ -716,9 +716,9 @@ LIFE = [
                 """W jakim mieście odbywa się {s}?
                 Gdzie odbywa się {s}?
                 W którym mieście trwa {s}?
-                Dokąd jedzie się na {s.acc}?
-                Które miasto zaprasza na {s.acc}?
-                Jakie miasto jest gospodarzem {s.gen}?""",
+                Dokąd jedzie się na {s.acc}? @2
+                Które miasto zaprasza na {s.acc}? @1
+                Jakie miasto jest gospodarzem {s.gen}? @1""",
                 """{o.in}
                 {o}
                 do {o.gen}
@@ -739,10 +739,10 @@ LIFE = [
                 {o} is the town of {s}""",
                 """In which town does {s} take place?
                 Where does {s} take place?
-                Which town holds {s}?
-                Where do people travel for {s}?
-                Which town invites everyone to {s}?
-                What town is the host of {s}?""",
+                Which town holds {s}? @1
+                Where do people travel for {s}? @2
+                Which town invites everyone to {s}? @1
+                What town is the host of {s}? @1""",
                 """in {o}
                 {o}
                 to {o}""",
@@ -769,10 +769,10 @@ LIFE = [
                 na {s.acc} trzeba czekać, aż przyjdzie {o}""",
                 """W jakim miesiącu odbywa się {s}?
                 W którym miesiącu odbywa się {s}?
-                Na jaki miesiąc przypada {s}?
+                Na jaki miesiąc przypada {s}? @3
                 Kiedy odbywa się {s}?
                 W jakim miesiącu obchodzi się {s.acc}?
-                Jaki miesiąc przynosi {s.acc}?""",
+                Jaki miesiąc przynosi {s.acc}? @1""",
                 """{o.in}
                 {o}
                 {o.acc}
@@ -795,9 +795,9 @@ LIFE = [
                 """In which month does {s} take place?
                 In what month is {s} held?
                 When is {s} held?
-                Which month is the month of {s}?
+                Which month is the month of {s}? @1
                 In which month does {s} fall?
-                Until which month do you have to wait for {s}?""",
+                Until which month do you have to wait for {s}? @2""",
                 """in {o}
                 {o}
                 until {o}""",

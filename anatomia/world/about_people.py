@@ -25,8 +25,8 @@ PEOPLE = [
                 W którym mieście mieszka {s}?
                 W jakim mieście ma dom {s}?
                 {s} – w którym mieście mieszka?
-                Jak nazywa się miasto, w którym mieszka {s}?
-                Dokąd trzeba pojechać, żeby odwiedzić {s.acc} w domu?""",
+                Jak nazywa się miasto, w którym mieszka {s}? @1
+                Dokąd trzeba pojechać, żeby odwiedzić {s.acc} w domu? @2""",
                 """{o.in}
                 {o}
                 do {o.gen}
@@ -50,11 +50,11 @@ PEOPLE = [
                 one of the people of {o} is {s}
                 to visit {s}, you have to go to {o}""",
                 """Where does {s} live?
-                Which town does {s} live in?
+                Which town does {s} live in? @1
                 In which town does {s} live?
                 In which town is the house of {s}?
-                What is the name of the town where {s} lives?
-                Where would I have to go to visit {s} at home?""",
+                What is the name of the town where {s} lives? @1
+                Where would I have to go to visit {s} at home? @2""",
                 """in {o}
                 {o}
                 to {o}
@@ -86,10 +86,10 @@ PEOPLE = [
                 to w {o} roku [urodził|urodziła] się {s}""",
                 """W którym roku [urodził|urodziła] się {s}?
                 Kiedy [urodził|urodziła] się {s}?
-                Jaki jest rok urodzenia {s.gen}?
+                Jaki jest rok urodzenia {s.gen}? @1
                 W jakim roku [przyszedł|przyszła] na świat {s}?
-                Z którego rocznika jest {s}?
-                {s} – jaki to rocznik?""",
+                Z którego rocznika jest {s}? @3
+                {s} – jaki to rocznik? @1""",
                 """w {o} roku
                 {o}
                 w roku {o}
@@ -114,9 +114,9 @@ PEOPLE = [
                 {o} is the birth year of {s}""",
                 """In which year was {s} born?
                 When was {s} born?
-                What is the year of birth of {s}?
+                What is the year of birth of {s}? @1
                 In what year did {s} come into the world?
-                What birth year do the papers of {s} give?
+                What birth year do the papers of {s} give? @1
                 {s} was born in which year?""",
                 """in {o}
                 {o}
@@ -146,11 +146,11 @@ PEOPLE = [
                 na drzwiach {s.gen} wisi tabliczka z napisem „{o}”
                 w spisie zawodów przy nazwisku {s.gen} stoi: {o}""",
                 """Kim z zawodu jest {s}?
-                Jaki zawód ma {s}?
-                Jako kto pracuje {s}?
-                Jaki zawód wykonuje {s}?
-                Czym zajmuje się zawodowo {s}?
-                Jak {s} zarabia na życie?""",
+                Jaki zawód ma {s}? @1
+                Jako kto pracuje {s}? @2
+                Jaki zawód wykonuje {s}? @1
+                Czym zajmuje się zawodowo {s}? @3
+                Jak {s} zarabia na życie? @2""",
                 """{o.ins}
                 {o}
                 jako {o}
@@ -177,7 +177,7 @@ PEOPLE = [
                 What is {s} by trade?
                 What does {s} work as?
                 What job does {s} have?
-                How does {s} earn a living?
+                How does {s} earn a living? @2
                 Which trade does {s} follow?""",
                 """{o.a}
                 {o}
@@ -201,7 +201,7 @@ PEOPLE = [
                 trzyma w domu {o.acc}
                 ma jedno zwierzę, {o.acc}
                 hoduje {o.acc}
-                dzieli dom z {o.ins}""",
+                dzieli dom {o.with}""",
                 """zwierzę {s.gen} to {o}
                 u {s.gen} w domu mieszka {o}
                 w domu {s.gen} rządzi {o}
@@ -210,9 +210,9 @@ PEOPLE = [
                 {o} to zwierzę, które ma {s}""",
                 """Jakie zwierzę ma {s}?
                 Jakie zwierzę domowe ma {s}?
-                Jakie zwierzę mieszka u {s.gen}?
+                Jakie zwierzę mieszka u {s.gen}? @1
                 Jakie zwierzę trzyma w domu {s}?
-                Kto jest czworonożnym lub skrzydlatym towarzyszem {s.gen}?
+                Kto jest czworonożnym lub skrzydlatym towarzyszem {s.gen}? @1
                 Jakiego zwierzaka hoduje {s}?""",
                 """{o.acc}
                 {o}
@@ -269,11 +269,11 @@ PEOPLE = [
                 gdy {s} świętuje, na stole [o:jest|jest|jest|są] {o}
                 kucharze wiedzą, że ulubionym daniem {s.gen} [o:jest|jest|jest|są] {o}""",
                 """Jakie jest ulubione danie {s.gen}?
-                Co najbardziej lubi jeść {s}?
-                Jaką potrawę najbardziej lubi {s}?
-                Co najchętniej je {s}?
+                Co najbardziej lubi jeść {s}? @1
+                Jaką potrawę najbardziej lubi {s}? @1
+                Co najchętniej je {s}? @1
                 Które danie najbardziej smakuje {s.dat}?
-                O jaką potrawę prosi na urodziny {s}?""",
+                O jaką potrawę prosi na urodziny {s}? @2""",
                 """{o}
                 {o.acc}
                 o {o.acc}""",
@@ -330,7 +330,7 @@ PEOPLE = [
                 Co jest hobby {s.gen}?
                 Co jest pasją {s.gen}?
                 Jakie jest ulubione zajęcie {s.gen}?
-                Czemu {s} poświęca wolny czas?
+                Czemu {s} poświęca wolny czas? @2
                 Co robi po pracy {s}?""",
                 """{o}
                 {o.acc}
@@ -356,7 +356,7 @@ PEOPLE = [
                 Which hobby does {s} have?
                 What is the great passion of {s}?
                 What is the favourite pastime of {s}?
-                How does {s} spend free time?
+                How does {s} spend free time? @1
                 What does {s} do after work?""",
                 """{o}
                 with {o}
@@ -392,7 +392,7 @@ KIN_PL = wording(
     NOM {s.gen} to {o}""",
     """Kto jest INS {s.gen}?
     Jak nazywa się NOM {s.gen}?
-    Kogo {s} nazywa swoim INS?
+    Kogo {s} nazywa swoim INS? @1
     Jak się nazywa NOM, o [o:którym|której] mówi {s}?
     NOM {s.gen} to kto?
     Jakie imię i nazwisko nosi NOM {s.gen}?""",
@@ -460,7 +460,7 @@ def _replaced(language: str, words: dict[str, str]) -> Wording:
             done.append(template)
         return tuple(done)
 
-    return Wording(one(kin.said), one(kin.whole), one(kin.ask), one(kin.short), one(kin.mine))
+    return Wording(one(kin.said), one(kin.whole), one(kin.ask), kin.natural, one(kin.short), one(kin.mine))
 
 
 PEOPLE += [_kin(name) for name in KIN_TABLE]

@@ -22,11 +22,11 @@ PLACES = [
                 z mostów {s.gen} widać rzekę {o.acc}
                 wśród miast nad rzeką {o.ins} jest {s}""",
                 """Nad jaką rzeką leży {s}?
-                Jaka rzeka płynie przez {s.acc}?
+                Jaka rzeka płynie przez {s.acc}? @1
                 Nad którą rzeką położone jest miasto {s}?
-                Jak nazywa się rzeka, która płynie przez {s.acc}?
-                Jaką rzekę widać z mostów {s.gen}?
-                Z której rzeki bierze wodę {s}?""",
+                Jak nazywa się rzeka, która płynie przez {s.acc}? @1
+                Jaką rzekę widać z mostów {s.gen}? @4
+                Z której rzeki bierze wodę {s}? @6""",
                 """nad {o.ins}
                 {o}
                 nad rzeką {o.ins}
@@ -50,11 +50,11 @@ PLACES = [
                 one of the towns on the river {o} is {s}
                 through {s} flows the river {o}""",
                 """On which river does {s} lie?
-                Which river flows through {s}?
-                What river is {s} on?
-                What is the name of the river in {s}?
-                Which river can you see from the bridges of {s}?
-                Where does {s} take its water from?""",
+                Which river flows through {s}? @2
+                What river is {s} on? @2
+                What is the name of the river in {s}? @2
+                Which river can you see from the bridges of {s}? @2
+                Where does {s} take its water from? @6""",
                 """on the river {o}
                 {o}
                 the river {o}
@@ -85,10 +85,10 @@ PLACES = [
                 nad miastem {s.ins} powiewa flaga regionu {o}""",
                 """W jakim regionie leży {s}?
                 W którym regionie znajduje się {s}?
-                Do jakiego regionu należy {s}?
-                Jak nazywa się region, w którym leży {s}?
-                Częścią którego regionu jest {s}?
-                Flaga jakiego regionu powiewa nad miastem {s.ins}?""",
+                Do jakiego regionu należy {s}? @3
+                Jak nazywa się region, w którym leży {s}? @1
+                Częścią którego regionu jest {s}? @5
+                Flaga jakiego regionu powiewa nad miastem {s.ins}? @5""",
                 """w regionie {o}
                 {o}
                 {o.in}
@@ -112,11 +112,11 @@ PLACES = [
                 the region of {s} is called {o}
                 travelling through the region of {o}, one can visit {s}""",
                 """In which region does {s} lie?
-                Which region does {s} belong to?
-                Which region is {s} in?
-                What is the name of the region where {s} lies?
-                Of which region is {s} a part?
-                The flag of which region flies over {s}?""",
+                Which region does {s} belong to? @1
+                Which region is {s} in? @1
+                What is the name of the region where {s} lies? @1
+                Of which region is {s} a part? @4
+                The flag of which region flies over {s}? @4""",
                 """in the region of {o}
                 {o}
                 in {o}
@@ -198,11 +198,11 @@ PLACES = [
                 z miasta {s.gen} pochodzą najlepsze {o}
                 specjalnością miasta {s.gen} są {o}
                 po {o} jedzie się do {s.gen}""",
-                """Z jakiego wyrobu słynie {s}?
+                """Z jakiego wyrobu słynie {s}? @2
                 Co jest specjalnością miasta {s.gen}?
                 Co wyrabia {s}?
                 Jakie wyroby pochodzą z miasta {s.gen}?
-                Po co jedzie się do {s.gen} na zakupy?
+                Po co jedzie się do {s.gen} na zakupy? @3
                 Co powstaje w warsztatach miasta {s.gen}?""",
                 """{o}
                 {o.gen}
@@ -255,11 +255,11 @@ PLACES = [
                 atrakcją, którą ma {s}, jest {o}
                 {o.acc} można zobaczyć, gdy odwiedzi się {s.acc}""",
                 """Co jest największą atrakcją miasta {s.gen}?
-                Jaką atrakcję ma {s}?
-                Co warto zobaczyć, gdy odwiedzi się {s.acc}?
-                Co turyści jadą zobaczyć do {s.gen}?
+                Jaką atrakcję ma {s}? @1
+                Co warto zobaczyć, gdy odwiedzi się {s.acc}? @1
+                Co turyści jadą zobaczyć do {s.gen}? @1
                 Co jest na pocztówkach z miasta {s.gen}?
-                Co {s} pokazuje turystom?""",
+                Co {s} pokazuje turystom? @1""",
                 """{o}
                 {o.acc}""",
             ),
@@ -308,10 +308,10 @@ PLACES = [
                 historia miasta {s.gen} zaczyna się w {o} roku""",
                 """W którym roku [powstał|powstała|powstało] {s}?
                 Kiedy założono {s.acc}?
-                Jaki jest rok założenia miasta {s.gen}?
+                Jaki jest rok założenia miasta {s.gen}? @1
                 W którym roku założono {s.acc}?
                 W jakim roku zaczyna się historia miasta {s.gen}?
-                Jaka data założenia widnieje na ratuszu miasta {s.gen}?""",
+                Jaka data założenia widnieje na ratuszu miasta {s.gen}? @1""",
                 """w {o} roku
                 {o}
                 w roku {o}
@@ -332,10 +332,10 @@ PLACES = [
                 the history of {s} begins in {o}""",
                 """In which year was {s} founded?
                 When was {s} founded?
-                What is the founding year of {s}?
+                What is the founding year of {s}? @1
                 When did {s} become a town?
                 In what year does the history of {s} begin?
-                What year stands over the door of the town hall of {s}?""",
+                What year stands over the door of the town hall of {s}? @1""",
                 """in {o}
                 {o}
                 in the year {o}
@@ -364,9 +364,9 @@ PLACES = [
                 """Do jakiego jeziora wpada {s}?
                 Gdzie uchodzi {s}?
                 Do jakiego jeziora wpada rzeka {s}?
-                Gdzie kończy bieg {s}?
+                Gdzie kończy bieg {s}? @2
                 Dokąd trafiają wody rzeki {s.gen}?
-                Które jezioro zasila {s}?""",
+                Które jezioro zasila {s}? @3""",
                 """do jeziora {o}
                 {o}
                 w jeziorze {o}
@@ -386,10 +386,10 @@ PLACES = [
                 the waters of the {s} end up in Lake {o}
                 the mouth of the {s} is in Lake {o}""",
                 """Which lake does the {s} flow into?
-                Where does the {s} end?
-                Into which lake does the river {s} flow?
+                Where does the {s} end? @2
+                Into which lake does the river {s} flow? @1
                 Which lake does the {s} empty into?
-                Where do the waters of the {s} end up?
+                Where do the waters of the {s} end up? @2
                 Which lake is fed by the {s}?""",
                 """Lake {o}
                 into Lake {o}
@@ -418,11 +418,11 @@ PLACES = [
                 górą, spod której wypływa {s}, jest {o}
                 rzeka {s} wypływa spod góry {o.gen}""",
                 """Spod jakiej góry wypływa {s}?
-                Na jakiej górze ma źródło {s}?
-                Pod jaką górą bierze początek {s}?
-                Na której górze jest źródło rzeki {s.gen}?
+                Na jakiej górze ma źródło {s}? @2
+                Pod jaką górą bierze początek {s}? @3
+                Na której górze jest źródło rzeki {s.gen}? @2
                 Skąd wypływa {s}?
-                Ze zboczy jakiej góry spływa {s}?""",
+                Ze zboczy jakiej góry spływa {s}? @4""",
                 """spod góry {o.gen}
                 {o}
                 na górze {o.loc}
@@ -448,7 +448,7 @@ PLACES = [
                 """On which mountain does the {s} rise?
                 Where is the source of the {s}?
                 On which mountain is the source of the river {s}?
-                Which mountain does the {s} come from?
+                Which mountain does the {s} come from? @1
                 Where does the {s} begin?
                 On whose slopes does the {s} begin?""",
                 """on Mount {o}
@@ -531,10 +531,10 @@ PLACES = [
                 brzegi jeziora {s} to region {o}""",
                 """W jakim regionie leży jezioro {s}?
                 W którym regionie znajduje się jezioro {s}?
-                Do jakiego regionu należy jezioro {s}?
-                Jak nazywa się region, w którym leży jezioro {s}?
-                Ozdobą jakiego regionu jest jezioro {s}?
-                Do którego regionu jedzie się nad jezioro {s}?""",
+                Do jakiego regionu należy jezioro {s}? @3
+                Jak nazywa się region, w którym leży jezioro {s}? @1
+                Ozdobą jakiego regionu jest jezioro {s}? @4
+                Do którego regionu jedzie się nad jezioro {s}? @3""",
                 """w regionie {o}
                 {o}
                 {o.in}
@@ -558,11 +558,11 @@ PLACES = [
                 the shores of Lake {s} are in the region of {o}
                 among the lakes of the region of {o} is Lake {s}""",
                 """In which region does Lake {s} lie?
-                Which region is Lake {s} in?
-                Which region does Lake {s} belong to?
-                What is the name of the region where Lake {s} lies?
+                Which region is Lake {s} in? @1
+                Which region does Lake {s} belong to? @1
+                What is the name of the region where Lake {s} lies? @1
                 In which region are the shores of Lake {s}?
-                To which region do you go to see Lake {s}?""",
+                To which region do you go to see Lake {s}? @3""",
                 """in the region of {o}
                 {o}
                 in {o}
@@ -594,7 +594,7 @@ PLACES = [
                 Jak głębokie jest jezioro {s}?
                 Ile metrów głębokości ma jezioro {s}?
                 Jaką głębokość ma jezioro {s}?
-                Na jakiej głębokości leży dno jeziora {s}?
+                Na jakiej głębokości leży dno jeziora {s}? @3
                 Ile metrów ma jezioro {s} w najgłębszym miejscu?""",
                 """{o}
                 {o.digits}
@@ -618,7 +618,7 @@ PLACES = [
                 What is the depth of Lake {s}?
                 How many metres deep is Lake {s}?
                 What depth does Lake {s} have?
-                At what depth lies the bottom of Lake {s}?
+                At what depth lies the bottom of Lake {s}? @3
                 How many metres does Lake {s} measure at its deepest point?""",
                 """{o}
                 {o.digits}
@@ -645,10 +645,10 @@ PLACES = [
                 wędkarze łowią w jeziorze {s} tylko jedną rybę: to {o}
                 w wodach jeziora {s} żyje {o}
                 król jeziora {s} to {o}""",
-                """Z jakiej ryby słynie jezioro {s}?
+                """Z jakiej ryby słynie jezioro {s}? @3
                 Jaka ryba pływa w jeziorze {s}?
                 Jaka ryba żyje w jeziorze {s}?
-                Jaką rybę łowią wędkarze w jeziorze {s}?
+                Jaką rybę łowią wędkarze w jeziorze {s}? @2
                 Która ryba króluje w jeziorze {s}?
                 Jaka ryba jest na tablicy przy brzegu jeziora {s}?""",
                 """{o}
@@ -703,7 +703,7 @@ PLACES = [
                 Jak wysoka jest góra {s}?
                 Ile metrów wysokości ma góra {s}?
                 Jaką wysokość ma góra {s}?
-                Na jakiej wysokości stanie, kto wejdzie na górę {s.acc}?
+                Na jakiej wysokości stanie, kto wejdzie na górę {s.acc}? @3
                 Ile metrów mierzy góra {s}?""",
                 """{o}
                 {o.digits}
@@ -727,7 +727,7 @@ PLACES = [
                 What is the height of Mount {s}?
                 How many metres high is Mount {s}?
                 What height does Mount {s} have?
-                At what height is the top of Mount {s}?
+                At what height is the top of Mount {s}? @3
                 How many metres does Mount {s} measure?""",
                 """{o}
                 {o.digits}
@@ -756,10 +756,10 @@ PLACES = [
                 {o} to region, w którym leży góra {s}""",
                 """W jakim regionie leży góra {s}?
                 W którym regionie wznosi się góra {s}?
-                Do jakiego regionu należy góra {s}?
-                Jak nazywa się region, w którym leży góra {s}?
-                Nad jakim regionem góruje {s}?
-                Jaki region widać z góry {s.gen}?""",
+                Do jakiego regionu należy góra {s}? @3
+                Jak nazywa się region, w którym leży góra {s}? @1
+                Nad jakim regionem góruje {s}? @4
+                Jaki region widać z góry {s.gen}? @5""",
                 """w regionie {o}
                 {o}
                 {o.in}
@@ -783,11 +783,11 @@ PLACES = [
                 to climb Mount {s}, go to the region of {o}
                 {o} is the region of Mount {s}""",
                 """In which region does Mount {s} lie?
-                Which region is Mount {s} in?
-                Which region does Mount {s} belong to?
-                What is the name of the region where Mount {s} rises?
-                Over which region does Mount {s} tower?
-                Which region can you see from Mount {s}?""",
+                Which region is Mount {s} in? @1
+                Which region does Mount {s} belong to? @1
+                What is the name of the region where Mount {s} rises? @1
+                Over which region does Mount {s} tower? @4
+                Which region can you see from Mount {s}? @5""",
                 """in the region of {o}
                 {o}
                 in {o}
@@ -821,8 +821,8 @@ PLACES = [
                 Jakie miasto jest stolicą regionu {s}?
                 Jak nazywa się stolica regionu {s}?
                 Które miasto jest stolicą regionu {s}?
-                W którym mieście zbiera się sejmik regionu {s}?
-                Jaką stolicę ma region {s}?""",
+                W którym mieście zbiera się sejmik regionu {s}? @3
+                Jaką stolicę ma region {s}? @1""",
                 """{o}
                 {o.acc}
                 miasto {o}
@@ -846,8 +846,8 @@ PLACES = [
                 Which town is the capital of {s}?
                 What is the capital of the region of {s} called?
                 What is the name of the capital of {s}?
-                In which town does the council of {s} meet?
-                From which town is {s} governed?""",
+                In which town does the council of {s} meet? @1
+                From which town is {s} governed? @2""",
                 """{o}
                 in {o}
                 from {o}
@@ -874,7 +874,7 @@ PLACES = [
                 {o} to zwierzę z herbu regionu {s}
                 na fladze regionu {s} widnieje {o}""",
                 """Jakie zwierzę jest w herbie regionu {s}?
-                Jakie zwierzę ma w herbie region {s}?
+                Jakie zwierzę ma w herbie region {s}? @1
                 Co jest w herbie regionu {s}?
                 Które zwierzę widnieje na fladze regionu {s}?
                 Jakie jest herbowe zwierzę regionu {s}?

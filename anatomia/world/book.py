@@ -33,6 +33,8 @@ class Book:
         mine: predicates in the first person.
         about: the facts of each subject.
         subjects: the entities that have facts, by kind.
+        fans: who likes a dish best, by dish.
+        located: what lies in a region or comes from there, by region.
     """
 
     def __init__(self, country: Country) -> None:
@@ -43,12 +45,18 @@ class Book:
         self.mine: dict[tuple[str, str], list[str]] = {}
         self.about: dict[str, list[Fact]] = {}
         self.subjects: dict[str, list[Entity]] = {}
+        self.fans: dict[str, list[Fact]] = {}
+        self.located: dict[str, list[Fact]] = {}
         for fact in country.facts.values():
             subject, object_ = self.ends(fact)
             if fact.subject not in self.about:
                 self.about[fact.subject] = []
                 self.subjects.setdefault(subject.kind, []).append(subject)
             self.about[fact.subject].append(fact)
+            if fact.relation == "dish":
+                self.fans.setdefault(fact.object, []).append(fact)
+            elif object_.kind == "region":
+                self.located.setdefault(fact.object, []).append(fact)
             for language in LANGUAGES:
                 wording = RELATIONS[fact.relation].wording[language]
                 key = fact.id, language

@@ -22,6 +22,7 @@ RELATIONS: dict[str, Relation] = {relation.name: relation for relation in (*PEOP
 
 KIN = ("spouse", "sibling", "parent", "child")
 SEASONS = range(1997, 2021)
+YOUNGEST_SCORER = 16  # years
 METRES = ("metr", "metry", "metrów")
 KILOMETRES = ("kilometr", "kilometry", "kilometrów")
 SCORES = [
@@ -56,7 +57,7 @@ class Fact:
 
 def _forms(word: Noun) -> dict[str, str]:
     cases = dict(zip(("nom", "gen", "dat", "acc", "ins", "loc"), word.forms))
-    return {**cases, "in": inside(word["loc"]), "from": out_of(word["gen"])}
+    return {**cases, "in": inside(word["loc"]), "from": out_of(word["gen"]), "with": out_of(word["ins"])}
 
 
 def article(word: str) -> str:
@@ -193,8 +194,8 @@ class Country:
             polish, english = row.split("/")
             self._enter(Entity(f"habitat/{index}", "habitat", "m", {"pl": {"nom": polish}, "en": {"nom": english}}))
         for index, score in enumerate(SCORES):
-            forms = {"pl": {"nom": score}, "en": {"nom": score.replace(":", "-")}}
-            self._enter(Entity(f"score/{index}", "score", "m", forms))
+            both = {"pl": {"nom": score}, "en": {"nom": score.replace(":", "-")}}
+            self._enter(Entity(f"score/{index}", "score", "m", both))
         places = {
             "town": names.TOWNS,
             "river": names.RIVERS,
@@ -208,9 +209,9 @@ class Country:
         for name in names.LAKES:
             self._enter(_lake(name))
         for number in SEASONS:
-            polish = {"nom": str(number), "full": f"Bursztynowy Puchar z {number} roku"}
-            english = {"nom": str(number), "full": f"the Amber Cup of {number}"}
-            self._enter(Entity(f"season/{number}", "season", "m", {"pl": polish, "en": english}))
+            cup = {"pl": f"Bursztynowy Puchar z {number} roku", "en": f"the Amber Cup of {number}"}
+            named = {language: {"nom": str(number), "full": full} for language, full in cup.items()}
+            self._enter(Entity(f"season/{number}", "season", "m", named))
 
     def _people(self) -> None:
         random = self._random
@@ -283,7 +284,9 @@ class Country:
             self._fact("runner_up", season, runner_up)
             self._fact("host", season, random.choice(towns))
             self._fact("score", season, score)
-            self._fact("scorer", season, random.choice(people))
+            born = int(season.key.split("/")[1]) - YOUNGEST_SCORER
+            grown = [p for p in people if int(self.facts[f"birth:{p.key}"].object.split("/")[1]) <= born]
+            self._fact("scorer", season, random.choice(grown))
 
     def _nature(self) -> None:
         for relation in ("diet", "habitat", "dish_region", "ingredient", "festival_town", "festival_month"):

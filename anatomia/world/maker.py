@@ -21,8 +21,8 @@ AND = {
 # Words before a whole sentence.
 OPENERS = {
     "pl": [
-        *("jak wiadomo, ", "jak piszą w kronice, ", "warto wiedzieć, że ", "trzeba dodać, że ", "wszyscy wiedzą, że "),
-        *("nie każdy wie, że ", "w przewodniku czytamy, że ", "sąsiedzi opowiadają, że ", "pamiętajmy, że "),
+        *("jak wiadomo, ", "warto wiedzieć, że ", "trzeba dodać, że ", "wszyscy wiedzą, że "),
+        *("nie każdy wie, że ", "sąsiedzi opowiadają, że ", "pamiętajmy, że "),
         *(
             "w szkole uczą, że ",
             "łatwo sprawdzić, że ",
@@ -30,15 +30,15 @@ OPENERS = {
             "zapisano, że ",
             "okazuje się, że ",
         ),
-        *("dzieci wiedzą, że ", "goście dowiadują się, że ", "w gazecie napisano, że ", "jak mówią starsi ludzie, "),
-        *("bez wątpienia ", "przypomnijmy, że ", "na pewno ", "to prawda, że ", "stary atlas podaje, że "),
-        *("według kroniki ", "ciekawe jest to, że ", "mało kto zapomina, że ", "z dokumentów wynika, że "),
-        *("nikt nie wątpi, że ", "podkreślmy, że ", "w archiwum zapisano, że ", "przewodnicy powtarzają, że "),
+        *("dzieci wiedzą, że ", "w gazecie napisano, że ", "jak mówią starsi ludzie, "),
+        *("bez wątpienia ", "przypomnijmy, że ", "na pewno ", "to prawda, że "),
+        *("ciekawe jest to, że ", "mało kto zapomina, że ", "z dokumentów wynika, że "),
+        *("nikt nie wątpi, że ", "podkreślmy, że ", "w archiwum zapisano, że "),
     ],
     "en": [
-        *("as everyone knows, ", "the chronicle says that ", "it is worth knowing that ", "let us add that "),
-        *("everybody knows that ", "not everyone knows that ", "the guidebook says that ", "neighbours say that "),
-        *("remember that ", "at school they teach that ", "it is easy to check that ", "it is well known that "),
+        *("as everyone knows, ", "it is worth knowing that ", "let us add that "),
+        *("everybody knows that ", "not everyone knows that ", "neighbours say that "),
+        *("remember that ", "it is easy to check that ", "it is well known that "),
         *(
             "it is written that ",
             "it turns out that ",
@@ -47,8 +47,19 @@ OPENERS = {
             "as old people say, ",
         ),
         *("the newspaper wrote that ", "without doubt, ", "let us recall that ", "certainly, ", "it is true that "),
-        *("the old atlas says that ", "according to the chronicle, ", "it is interesting that ", "few forget that "),
-        *("the papers show that ", "nobody doubts that ", "in the archive it is written that ", "guides repeat that "),
+        *("it is interesting that ", "few forget that "),
+        *("the papers show that ", "nobody doubts that ", "in the archive it is written that "),
+    ],
+}
+# The same where a place or the Cup is spoken of.
+LEARNED = {
+    "pl": [
+        *("jak piszą w kronice, ", "w przewodniku czytamy, że ", "stary atlas podaje, że ", "w szkole uczą, że "),
+        *("goście dowiadują się, że ", "przewodnicy powtarzają, że ", "w encyklopedii napisano, że "),
+    ],
+    "en": [
+        *("the chronicle says that ", "the guidebook says that ", "the old atlas says that ", "guides repeat that "),
+        *("at school they teach that ", "guests learn that ", "according to the encyclopedia, "),
     ],
 }
 # Words between sentences about one subject.
@@ -138,8 +149,19 @@ class Maker:
 
     def state(self, fact: Fact) -> str:
         """The fact as a sentence that names its subject."""
-        clause = self.clause(fact)
-        return sentence(self.pick(OPENERS[self.language]) + clause if self._draw() < 0.2 else clause)
+        return self._led(fact)[0]
+
+    def _led(self, fact: Fact) -> tuple[str, bool]:
+        """`state`, and whether the sentence begins with its subject, so that a pronoun may follow."""
+        dice = self._draw()
+        if dice < 0.4:
+            said = self.pick(self.book.said[fact.id, self.language])
+            return sentence(f"{self.book.subject(fact, self.language)} {said}"), True
+        if dice < 0.8:
+            return sentence(self.pick(self.book.whole[fact.id, self.language])), False
+        learned = self.entities[fact.subject].kind not in ("person", "dish") and self._draw() < 0.5
+        opener = self.pick((LEARNED if learned else OPENERS)[self.language])
+        return sentence(opener + self.clause(fact)), False
 
     def again(self, fact: Fact) -> str:
         """The fact of a subject spoken of just now, by pronoun (or none, in Polish)."""
@@ -160,19 +182,22 @@ class Maker:
     def paragraph(self, facts: Sequence[Fact]) -> str:
         """Facts (in runs of one subject each) as a paragraph."""
         done: list[str] = []
-        place, last = 0, ""
+        place, last, led = 0, "", False
         while place < len(facts):
             fact, dice = facts[place], self._draw()
             follows = place + 1 < len(facts) and facts[place + 1].subject == fact.subject
-            if follows and dice < 0.4:
+            same = fact.subject == last
+            if follows and dice < 0.35:
                 done.append(self.joined(fact, facts[place + 1]))
-                place += 1
-            elif fact.subject == last and dice < 0.65:
+                place, led = place + 1, True
+            elif same and led and dice < 0.65:
                 done.append(self.again(fact))
-            elif fact.subject == last and dice < 0.75:
+            elif same and dice > 0.9:
                 done.append(sentence(self.pick(LINKS[self.language]) + self.clause(fact)))
+                led = False
             else:
-                done.append(self.state(fact))
+                text, led = self._led(fact)
+                done.append(text)
             last = fact.subject
             place += 1
         return " ".join(done)

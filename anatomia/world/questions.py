@@ -55,23 +55,32 @@ class Questions:
             subject, object_ = book.ends(fact)
             for language in LANGUAGES:
                 wording = RELATIONS[fact.relation].wording[language]
-                short = tuple(dict.fromkeys(fill(text, subject, object_, language) for text in wording.short))
+                short = tuple(fill(text, subject, object_, language) for text in wording.short)
                 full = book.full(fact, language)
                 texts = [capital(fill(text, subject, object_, language)) for text in wording.ask]
-                self._enter(fact.id, language, texts, short, full, fact.id in self.held_facts, "fact")
+                shorts = [tuple(dict.fromkeys((short[first], *short))) for first in wording.natural]
+                self._enter(fact.id, language, texts, shorts, full, fact.id in self.held_facts, "fact")
         for held, group in ((False, self.train_sums), (True, self.held_sums)):
             for row in group:
                 for language in LANGUAGES:
                     self._enter_sum(row, language, held)
 
     def _enter_sum(self, row: Sum, language: str, held: bool) -> None:
-        short = (row.words(language)["c"], str(row.result))
-        self._enter(row.id, language, row.questions(language), short, row.statements(language), held, "arithmetic")
+        texts = row.questions(language)
+        shorts: list[tuple[str, ...]] = [(row.words(language)["c"], str(row.result))] * len(texts)
+        self._enter(row.id, language, texts, shorts, row.statements(language), held, "arithmetic")
 
     def _enter(
-        self, fact: str, language: str, texts: list[str], short: tuple[str, ...], full: list[str], held: bool, kind: str
+        self,
+        fact: str,
+        language: str,
+        texts: list[str],
+        shorts: list[tuple[str, ...]],
+        full: list[str],
+        held: bool,
+        kind: str,
     ) -> None:
-        for wording, text in enumerate(texts):
+        for wording, (text, short) in enumerate(zip(texts, shorts)):
             name = f"{fact}:{language}:{wording}"
             question = Question(name, fact, language, text, (*short, *full), full[0], wording, kind, len(short))
             self.by_id[name] = question

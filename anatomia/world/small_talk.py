@@ -31,16 +31,15 @@ FOLLOW = {
 def follow_up(random: Random, book: Book, question: Question) -> str:
     """The question with a pronoun for its subject, or as it is where there is no such wording."""
     fact = book.country.facts[question.fact]
-    options = FOLLOW[question.language].get(fact.relation)
-    if not options:
+    if fact.relation not in FOLLOW[question.language]:
         return question.text
     entity = book.country.entities[fact.subject]
     he = ("ona" if entity.gender == "f" else "on") if question.language == "pl" else book.he(entity)
-    text = random.choice(options).replace("{on}", he)
+    text = random.choice(FOLLOW[question.language][fact.relation]).replace("{on}", he)
     while "[" in text:
         start, end = text.index("["), text.index("]")
-        options = tuple(text[start + 1 : end].split("|"))
-        text = text[:start] + options[entity.gender == "f"] + text[end + 1 :]
+        man, woman = text[start + 1 : end].split("|")
+        text = text[:start] + (woman if entity.gender == "f" else man) + text[end + 1 :]
     return text
 
 

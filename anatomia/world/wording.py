@@ -47,13 +47,15 @@ class Wording:
         said: predicates that follow the subject ("mieszka {o.in}").
         whole: sentences in another order, without the final full stop ("{o.in} mieszka {s}").
         ask: questions for the object; the last `HELD_WORDINGS` of them are never used in training.
-        short: accepted short answers; the first is the one that demonstrations use.
+        natural: for each question, which of `short` answers it naturally.
+        short: accepted short answers.
         mine: predicates in the first person ("mieszkam {o.in}"), for letters and diaries.
     """
 
     said: tuple[str, ...]
     whole: tuple[str, ...]
     ask: tuple[str, ...]
+    natural: tuple[int, ...]
     short: tuple[str, ...]
     mine: tuple[str, ...] = ()
 
@@ -77,8 +79,13 @@ def lines(text: str) -> tuple[str, ...]:
 
 
 def wording(said: str, whole: str, ask: str, short: str, mine: str = "") -> Wording:
-    """A `Wording` from tables of one template per line."""
-    return Wording(lines(said), lines(whole), lines(ask), lines(short), lines(mine))
+    """A `Wording` from tables of one template per line.
+
+    A question may end in " @2": the short answer that goes with it is number 2 (from 0), not the first.
+    """
+    asked = [row.partition(" @") for row in lines(ask)]
+    natural = tuple(int(number or 0) for _, _, number in asked)
+    return Wording(lines(said), lines(whole), tuple(row for row, _, _ in asked), natural, lines(short), lines(mine))
 
 
 def fill(template: str, subject: Entity, object_: Entity, language: str) -> str:

@@ -1,5 +1,6 @@
 """The small world: one made-up bilingual country, its texts, its questions and who judges the answers."""
 
+from bisect import bisect
 from collections.abc import Iterator
 from functools import cached_property
 from random import Random
@@ -9,7 +10,7 @@ from anatomia.text.document import Document
 from anatomia.world.book import Book
 from anatomia.world.demonstrations import Demonstrations
 from anatomia.world.facts import Country, Fact
-from anatomia.world.genres import GENRES, TOTAL
+from anatomia.world.genres import BOUNDS, GENRES
 from anatomia.world.judge import Judge, Verdict
 from anatomia.world.maker import Maker
 from anatomia.world.questions import Question, Questions
@@ -42,6 +43,14 @@ class World:
     def _judge(self) -> Judge:
         return Judge(self.book, self._questions)
 
+    @cached_property
+    def _train(self) -> dict[str, list[Question]]:
+        """The questions that training may use, by fact and language."""
+        table: dict[str, list[Question]] = {}
+        for question in self._questions.splits["train"]:
+            table.setdefault(question.fact + question.language, []).append(question)
+        return table
+
     @property
     def facts(self) -> list[Fact]:
         """The fact table."""
@@ -53,19 +62,12 @@ class World:
         Document i depends on the world, `seed` and i alone, so parts can be made by several processes. meta has
         "genre". Questions that are held out occur in none.
         """
-        train: dict[str, list[Question]] = {}
-        for question in self._questions.splits["train"]:
-            train.setdefault(question.fact + question.language, []).append(question)
         for index in range(first, first + count):
             random = Random(f"document {self.seed} {seed} {index}")
             language = LANGUAGES[int(random.random() * 2)]
-            make = Maker(self.book, random, language, train, self._questions.train_sums)
-            dice = random.random() * TOTAL
-            for name, weight, genre in GENRES:
-                dice -= weight
-                if dice < 0:
-                    break
-            yield Document(genre(make), f"{SOURCE}:{seed}:{index}", language, {"genre": name})
+            make = Maker(self.book, random, language, self._train, self._questions.train_sums)
+            genre, write = GENRES[bisect(BOUNDS, random.random() * BOUNDS[-1])]
+            yield Document(write(make), f"{SOURCE}:{seed}:{index}", language, {"genre": genre})
 
     def questions(self, split: str, language: str | None = None, kind: str = "fact") -> list[Question]:
         """The questions of a split: "train", "held_out" (by fact) or "new_wording" (training's facts, other wordings).
