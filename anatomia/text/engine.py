@@ -17,9 +17,11 @@ from anatomia.base.machine import usable_cores
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+SMALL = 2  # tasks; so few are done here, since starting a process takes longer
+
 
 def map_ordered(
-    function: Callable[[Task], Result], tasks: Iterable[Task], processes: int | None = None, small: int = 2
+    function: Callable[[Task], Result], tasks: Iterable[Task], processes: int | None = None
 ) -> Iterator[Result]:
     """`function` of each task, in the order of the tasks.
 
@@ -30,15 +32,14 @@ def map_ordered(
         function: a module-level function (it is sent by name); its result must not depend on other tasks.
         tasks: picklable; read as they are needed.
         processes: as many as there are usable cores if None; 1 means here.
-        small: up to so many tasks are done here: starting a process takes longer.
 
     Raises:
         UserError: a worker was killed, most likely for want of memory.
     """
     tasks = iter(tasks)
-    head = list(islice(tasks, small + 1))
+    head = list(islice(tasks, SMALL + 1))
     processes = processes or usable_cores()
-    if processes == 1 or len(head) <= small:
+    if processes == 1 or len(head) <= SMALL:
         yield from map(function, chain(head, tasks))
         return
     context = multiprocessing.get_context("spawn")

@@ -39,7 +39,7 @@ _ARCHIVES = (
 Found = Document | Refused
 
 
-def read_archive_of(head: bytes) -> str | None:
+def why_no_text(head: bytes) -> str | None:
     """Why a file that begins like this cannot hold texts that we read, None if it may."""
     for magic, name in _ARCHIVES:
         if head.startswith(magic):

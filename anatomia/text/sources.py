@@ -8,7 +8,7 @@ from anatomia.base.errors import UserError
 from anatomia.base.globs import expand
 from anatomia.text.crawl import Page, Refused, read_crawl
 from anatomia.text.document import Document
-from anatomia.text.readers import read_archive_of, read_lines_of_json, read_parquet, read_table, read_text
+from anatomia.text.readers import read_lines_of_json, read_parquet, read_table, read_text, why_no_text
 from anatomia.text.unpack import Unpacked
 
 WORLD = "world"
@@ -58,7 +58,7 @@ def _read(path: Path, name: str, file: Unpacked) -> Iterator[Document | Page | R
         yield from read_crawl(path, name)
     elif file.head.startswith(b"PAR1"):
         yield from read_parquet(path, name)
-    elif (reason := read_archive_of(file.head)) is not None:
+    elif (reason := why_no_text(file.head)) is not None:
         yield Refused("unreadable", reason, name, characters=path.stat().st_size)
     elif head.startswith((b"{", b"[")) and file.suffix not in (".txt", ".md", ".tsv"):
         yield from read_lines_of_json(name, file)
