@@ -45,7 +45,8 @@ def main() -> None:
         set_up(tests=False)
     elif command == "run":
         set_up(tests=False)
-        run(ROOT, [str(PYTHON), "-P", "-m", "anatomia", "run", *(rest or ["world", "--out", "runs/world"])])
+        start = [str(PYTHON), "-P", "-m", "anatomia", "run"]
+        run(Path.cwd() if rest else ROOT, [*start, *(rest or ["world", "--out", "runs/world"])])
     elif command == "lint":
         set_up(tests=True)
         lint()
