@@ -1,6 +1,5 @@
 """Model directories: always Hugging Face's layout, in and out."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,8 @@ def save_model(directory: Path, model: Decoder | ScalarModel, generation: dict[s
     write_json(directory / "config.json", to_huggingface(decoder.config, scalar=isinstance(model, ScalarModel)))
     if isinstance(model, Decoder):
         config = model.config
-        record = {"bos_token_id": config.begin, "eos_token_id": list(config.end), "pad_token_id": config.padding}
+        end = list(config.end) or None
+        record = {"bos_token_id": config.begin, "eos_token_id": end, "pad_token_id": config.padding}
         write_json(directory / "generation_config.json", record | (generation or {}))
 
 
@@ -42,19 +42,35 @@ def load_config(directory: Path) -> DecoderConfig:
     path = directory / "config.json"
     if not path.is_file():
         raise UserError(f"{directory} holds no model (no config.json); give a model directory or a run")
-    record = read_json(path)
+    record = read_record(path)
     generation = directory / "generation_config.json"
     if generation.is_file():
-        record = record | {
-            key: value for key, value in read_json(generation).items() if key == "eos_token_id" and value
-        }
+        end = read_record(generation).get("eos_token_id")
+        record = record | ({"eos_token_id": end} if end else {})
     return from_huggingface(record, str(path))
 
 
+def read_record(path: Path) -> dict[str, Any]:
+    """The JSON object in `path`; `UserError` if it holds none."""
+    try:
+        record = read_json(path)
+    except ValueError as error:
+        raise UserError(f"{path} cannot be read ({error}); it is damaged or cut short") from error
+    if not isinstance(record, dict):
+        raise UserError(f"{path} holds no JSON object; it is no configuration")
+    return record
+
+
 def load_model(directory: Path) -> Decoder:
-    """The decoder in `directory`, in fp32. A sequence classifier's decoder is given without its scalar head."""
-    decoder = Decoder(load_config(directory))
-    fill(decoder, read_weights(directory), directory)
+    """The decoder in `directory`, in fp32.
+
+    Raises:
+        UserError: there is none, its files are damaged or do not fit each other, or it is of a kind not supported.
+    """
+    decoder, tensors = Decoder(load_config(directory)), read_weights(directory)
+    if decoder.head is not None and "lm_head.weight" not in tensors and "score.weight" in tensors:
+        raise UserError(f"{directory} is a reward model (no lm_head.weight) and cannot write; give a language model")
+    fill(decoder, tensors, directory)
     return decoder
 
 
@@ -63,9 +79,15 @@ def load_scalar(directory: Path) -> ScalarModel:
     tensors = read_weights(directory)
     if "score.weight" not in tensors:
         raise UserError(f"{directory} is not a reward model (no score.weight); run the stage `reward` first")
-    model = ScalarModel(load_model(directory))
+    model = ScalarModel(Decoder(load_config(directory)))
+    if model.decoder.head is not None:  # never used, and not in the files: any value, but a definite one
+        tensors.setdefault("lm_head.weight", torch.zeros_like(model.decoder.head))
+    score = tensors.pop("score.weight")
+    if score.shape != model.score.shape:
+        raise UserError(f"{directory}: score.weight is {list(score.shape)}; a reward model has one score per token")
+    fill(model.decoder, tensors, directory)
     with torch.no_grad():
-        model.score.copy_(tensors["score.weight"].float())
+        model.score.copy_(score.float())
     return model
 
 
@@ -74,7 +96,7 @@ def read_weights(directory: Path) -> dict[str, Tensor]:
     index = directory / "model.safetensors.index.json"
     names = ["model.safetensors"]
     if index.is_file():
-        names = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
+        names = sorted(set(read_record(index).get("weight_map", {}).values()))
     tensors: dict[str, Tensor] = {}
     for name in names:
         path = directory / name
@@ -94,13 +116,20 @@ def read_weights(directory: Path) -> dict[str, Tensor]:
 
 
 def fill(decoder: Decoder, tensors: dict[str, Tensor], directory: Path) -> None:
-    """Copy tensors under Hugging Face's names into the decoder's fused weights."""
+    """Copy tensors under Hugging Face's names into the decoder's fused weights.
+
+    Raises:
+        UserError: a weight is missing or has another shape, or there is one that this decoder has no place for, so that
+            its numbers would not be those of the model that was saved.
+    """
+    known = {name.removeprefix("model.") for name, _ in to_names(decoder)} | {"lm_head.weight", "score.weight"}
+    for name in sorted(tensors):
+        if name.removeprefix("model.") not in known and not name.endswith("rotary_emb.inv_freq"):
+            raise UserError(f"{directory}: there is no place for {name} in a model of config.json's kind")
     tensors = {name.removeprefix("model."): tensor for name, tensor in tensors.items()}
     with torch.no_grad():
         for name, target in to_names(decoder):
             key = name.removeprefix("model.")
-            if key == "lm_head.weight" and key not in tensors:
-                continue  # a reward model has no output matrix
             if key not in tensors:
                 raise UserError(f"{directory}: the weights lack {name}")
             if tensors[key].shape != target.shape:

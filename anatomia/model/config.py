@@ -69,6 +69,8 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "mistral": {"class": "Mistral", "qk_norm": False, "qkv_bias": False},
 }
 
+NEEDED = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+
 
 def from_huggingface(record: dict[str, Any], where: str = "config.json") -> DecoderConfig:
     """The configuration that a `config.json` describes.
@@ -84,6 +86,11 @@ def from_huggingface(record: dict[str, Any], where: str = "config.json") -> Deco
     kind = rope.get("rope_type", rope.get("type", "default"))
     if kind != "default":
         raise UserError(f"{where}: rope_type = {kind!r} is not supported yet; only plain rotary embeddings are")
+    if record.get("hidden_act", "silu") != "silu":
+        raise UserError(f"{where}: hidden_act = {record['hidden_act']!r} is not supported; only 'silu' is")
+    for key in NEEDED:
+        if not isinstance(record.get(key), int):
+            raise UserError(f"{where}: {key} = {record.get(key)!r} is not a whole number; the file is not complete")
     heads = record["num_attention_heads"]
     bias = bool(record.get("attention_bias", False))
     window = record.get("sliding_window") if family == "mistral" or record.get("use_sliding_window") else None
