@@ -20,7 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from anatomia.world import World  # noqa: E402
+from anatomia.world import World
 
 COMPRESSED = 20_000_000  # bytes
 HASHES, BANDS = 64, 16
@@ -39,11 +39,12 @@ def world_texts(language: str | None) -> Iterator[str]:
 
 
 def real_texts(path: Path) -> Iterator[str]:
-    """Paragraph groups of about 100 words from .txt files, so that documents are as long as the world's."""
-    files = sorted(path.rglob("*.txt")) if path.is_dir() else [path]
+    """Paragraph groups of about 100 words from .txt and .txt.gz files, so that documents are as long as the world's."""
+    files = sorted([*path.rglob("*.txt"), *path.rglob("*.txt.gz")]) if path.is_dir() else [path]
     for file in files:
         group: list[str] = []
-        for paragraph in file.read_text(encoding="utf-8", errors="replace").split("\n\n"):
+        raw = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        for paragraph in raw.decode(errors="replace").replace("\r", "").split("\n\n"):
             group += paragraph.split()
             if len(group) >= 100:
                 yield " ".join(group)

@@ -282,7 +282,7 @@ LIFE = [
                 miał finalistę, który przegrał: był to klub {o}
                 przyniósł drugie miejsce klubowi {o}
                 skończył się przegranym finałem klubu {o}
-                nie trafił do pokonanego w finale klubu {o}""",
+                przeszedł koło nosa klubowi {o}""",
                 """w {s} roku finał Bursztynowego Pucharu przegrał klub {o}
                 klub {o} przegrał finał Bursztynowego Pucharu w {s} roku
                 drugie miejsce w Bursztynowym Pucharze w {s} roku zajął klub {o}
@@ -595,7 +595,7 @@ LIFE = [
                 [wywodzi|wywodzi|wywodzi|wywodzą] się z regionu {o}
                 [trafił|trafiła|trafiło|trafiły] na nasze stoły z regionu {o}
                 [należy|należy|należy|należą] do kuchni regionu {o}
-                [smakuje|smakuje|smakuje|smakują] najlepiej w regionie {o}, skąd [pochodzi|pochodzi|pochodzi|pochodzą]""",
+                [powstał|powstała|powstało|powstały] przed laty w regionie {o}""",
                 """z regionu {o} [pochodzi|pochodzi|pochodzi|pochodzą] {s}
                 {s} to danie z regionu {o}
                 regionem, z którego [pochodzi|pochodzi|pochodzi|pochodzą] {s}, jest {o}

@@ -161,7 +161,8 @@ class Country:
 
     def _spread(self, kind: str, count: int) -> list[Entity]:
         """`count` entities of a kind in random order, each as often as any other (give or take one)."""
-        pool, chosen = self.of_kind(kind), []
+        pool = self.of_kind(kind)
+        chosen: list[Entity] = []
         while len(chosen) < count:
             chosen += self._random.sample(pool, len(pool))
         return self._random.sample(chosen[:count], count)

@@ -51,9 +51,10 @@ def match_report(make: Maker) -> str:
 def seasons(make: Maker) -> str:
     """Two or three seasons side by side."""
     relations = make.some(("winner", "runner_up", "host", "score", "scorer"), 2 + make.below(2))
-    rows = []
-    for season in make.some(make.book.subjects["season"], 3 + make.below(3)):
-        rows.append(" ".join(sentence(make.clause(make.fact(relation, season))) for relation in relations))
+    rows = [
+        " ".join(sentence(make.clause(make.fact(relation, season))) for relation in relations)
+        for season in make.some(make.book.subjects["season"], 3 + make.below(3))
+    ]
     return ("\n" if make.chance(0.5) else " ").join(rows)
 
 
@@ -87,20 +88,19 @@ def postcard(make: Maker) -> str:
     dear = make.by("Droga" if other.gender == "f" else "Drogi", "Dear")
     hello = make.pick(make.by(("Pozdrowienia {}!", "Piszę {}."), ("Greetings from {}!", "I am writing from {}.")))
     parts = [hello.format(make.by(make.name(town, "from"), make.name(town)))]
-    if make.language == "pl" and hello.startswith("Piszę"):
-        parts = [hello.format(make.name(town, "from"))]
     parts += [
         make.paragraph(make.facts(town, 3 + make.below(4))),
         line(make, "weather" if make.chance(0.6) else "feeling"),
     ]
-    return f"{dear} {make.name(other, 'call')}! {' '.join(parts)} {line(make, 'closing').rstrip('.')}, {make.name(sender, 'first')}"
+    close = line(make, "closing").rstrip(".")
+    return f"{dear} {make.name(other, 'call')}! {' '.join(parts)} {close}, {make.name(sender, 'first')}"
 
 
 def nature(make: Maker) -> str:
     """A walk on which animals, lakes, rivers or mountains are met."""
     parts = [line(make, "weather")]
-    for kind in make.some(("animal",) * 5 + ("lake", "river", "mountain"), 4 + make.below(3)):
-        parts.append(make.paragraph(make.facts(make.entity(kind), 3)))
+    kinds = make.some(("animal",) * 5 + ("lake", "river", "mountain"), 4 + make.below(3))
+    parts += [make.paragraph(make.facts(make.entity(kind), 3)) for kind in kinds]
     if make.chance(0.5):
         parts.insert(2, line(make, "feeling"))
     return " ".join(parts)

@@ -1,7 +1,7 @@
 """Genres that say what is: encyclopedia, guide, register, quiz, chronicle, comparison, riddle, sums."""
 
 from anatomia.world import english, polish
-from anatomia.world.facts import RELATIONS, Fact
+from anatomia.world.facts import KIN, RELATIONS, Fact
 from anatomia.world.maker import Maker
 from anatomia.world.polish import capital
 from anatomia.world.teller import line
@@ -17,29 +17,90 @@ KINDS = tuple(kind for kind, share in SHARES for _ in range(share))
 # Labels of the cards of the register, by relation.
 LABELS = {
     "pl": {
-        **{"home": "miejsce zamieszkania", "birth": "rok urodzenia", "job": "zawód", "pet": "zwierzę"},
-        **{"dish": "ulubione danie", "hobby": "hobby", "town_river": "rzeka", "town_region": "region"},
-        **{"mayor": "burmistrz", "goods": "wyroby", "sight": "atrakcja", "founded": "rok założenia"},
-        **{"mouth": "ujście: jezioro", "source": "źródło: góra", "length": "długość", "lake_region": "region"},
-        **{"depth": "głębokość", "lake_fish": "ryba", "height": "wysokość", "mountain_region": "region"},
-        **{"capital": "stolica", "emblem": "zwierzę w herbie", "club_town": "miasto", "colours": "barwy"},
-        **{"mascot": "maskotka", "club_founded": "rok założenia", "winner": "zwycięzca", "runner_up": "drugie miejsce"},
-        **{"host": "miasto finału", "score": "wynik finału", "scorer": "najlepszy strzelec", "diet": "pokarm"},
-        **{"habitat": "gdzie mieszka", "dish_region": "region", "ingredient": "główny składnik"},
-        **{"festival_town": "miasto", "festival_month": "miesiąc", "spouse": "małżeństwo z", "sibling": "rodzeństwo"},
-        **{"parent": "rodzic", "child": "dziecko"},
+        "home": "miejsce zamieszkania",
+        "birth": "rok urodzenia",
+        "job": "zawód",
+        "pet": "zwierzę",
+        "dish": "ulubione danie",
+        "hobby": "hobby",
+        "town_river": "rzeka",
+        "town_region": "region",
+        "mayor": "burmistrz",
+        "goods": "wyroby",
+        "sight": "atrakcja",
+        "founded": "rok założenia",
+        "mouth": "ujście: jezioro",
+        "source": "źródło: góra",
+        "length": "długość",
+        "lake_region": "region",
+        "depth": "głębokość",
+        "lake_fish": "ryba",
+        "height": "wysokość",
+        "mountain_region": "region",
+        "capital": "stolica",
+        "emblem": "zwierzę w herbie",
+        "club_town": "miasto",
+        "colours": "barwy",
+        "mascot": "maskotka",
+        "club_founded": "rok założenia",
+        "winner": "zwycięzca",
+        "runner_up": "drugie miejsce",
+        "host": "miasto finału",
+        "score": "wynik finału",
+        "scorer": "najlepszy strzelec",
+        "diet": "pokarm",
+        "habitat": "gdzie mieszka",
+        "dish_region": "region",
+        "ingredient": "główny składnik",
+        "festival_town": "miasto",
+        "festival_month": "miesiąc",
+        "spouse": "małżeństwo z",
+        "sibling": "rodzeństwo",
+        "parent": "rodzic",
+        "child": "dziecko",
     },
     "en": {
-        **{"home": "home town", "birth": "year of birth", "job": "trade", "pet": "pet", "dish": "favourite dish"},
-        **{"hobby": "hobby", "town_river": "river", "town_region": "region", "mayor": "mayor", "goods": "known for"},
-        **{"sight": "sight", "founded": "founded", "mouth": "flows into Lake", "source": "rises on Mount"},
-        **{"length": "length", "lake_region": "region", "depth": "depth", "lake_fish": "fish", "height": "height"},
-        **{"mountain_region": "region", "capital": "capital", "emblem": "animal in the coat of arms"},
-        **{"club_town": "town", "colours": "colours", "mascot": "mascot", "club_founded": "founded"},
-        **{"winner": "winner", "runner_up": "runner-up", "host": "town of the final", "score": "score of the final"},
-        **{"scorer": "top scorer", "diet": "food", "habitat": "where it lives", "dish_region": "region"},
-        **{"ingredient": "main ingredient", "festival_town": "town", "festival_month": "month"},
-        **{"spouse": "married to", "sibling": "brother or sister", "parent": "parent", "child": "child"},
+        "home": "home town",
+        "birth": "year of birth",
+        "job": "trade",
+        "pet": "pet",
+        "dish": "favourite dish",
+        "hobby": "hobby",
+        "town_river": "river",
+        "town_region": "region",
+        "mayor": "mayor",
+        "goods": "known for",
+        "sight": "sight",
+        "founded": "founded",
+        "mouth": "flows into Lake",
+        "source": "rises on Mount",
+        "length": "length",
+        "lake_region": "region",
+        "depth": "depth",
+        "lake_fish": "fish",
+        "height": "height",
+        "mountain_region": "region",
+        "capital": "capital",
+        "emblem": "animal in the coat of arms",
+        "club_town": "town",
+        "colours": "colours",
+        "mascot": "mascot",
+        "club_founded": "founded",
+        "winner": "winner",
+        "runner_up": "runner-up",
+        "host": "town of the final",
+        "score": "score of the final",
+        "scorer": "top scorer",
+        "diet": "food",
+        "habitat": "where it lives",
+        "dish_region": "region",
+        "ingredient": "main ingredient",
+        "festival_town": "town",
+        "festival_month": "month",
+        "spouse": "married to",
+        "sibling": "brother or sister",
+        "parent": "parent",
+        "child": "child",
     },
 }
 
@@ -55,10 +116,8 @@ def _title(make: Maker, entity: Entity) -> str:
 
 def encyclopedia(make: Maker) -> str:
     """One or two entries with headings."""
-    entries = []
-    for entity in {entity.key: entity for entity in (any_entity(make) for _ in range(2 + make.below(2)))}.values():
-        entries.append(f"{_title(make, entity)}\n\n{make.paragraph(make.facts(entity))}")
-    return "\n\n".join(entries)
+    chosen = {entity.key: entity for entity in (any_entity(make) for _ in range(2 + make.below(2)))}
+    return "\n\n".join(f"{_title(make, one)}\n\n{make.paragraph(make.facts(one))}" for one in chosen.values())
 
 
 def lecture(make: Maker) -> str:
@@ -142,7 +201,7 @@ def chronicle(make: Maker) -> str:
 def family(make: Maker) -> str:
     """A family: who is whose, then facts about both."""
     person = make.entity("person")
-    kin = [fact for fact in make.facts(person) if fact.relation in ("spouse", "sibling", "parent", "child")][0]
+    kin = next(fact for fact in make.facts(person) if fact.relation in KIN)
     other = make.entities[kin.object]
     facts = [kin, *(fact for fact in make.facts(person, 6) if fact.id != kin.id)]
     return make.paragraph(facts) + " " + make.paragraph(make.facts(other, 4 + make.below(4)))
@@ -214,4 +273,5 @@ def counting(make: Maker) -> str:
                  "{P} counts coins. In one pocket: {a}, in the other: {b}. Together: {c}.")  # fmt: skip
     words = {"a": count(row.a), "b": count(row.b), "c": count(row.result)}
     story = make.pick(texts).format(P=make.name(person), **words)
-    return f"{make.paragraph(make.facts(person, 4))} {story} {row.statements(make.language)[0]} {make.paragraph(make.facts(person, 2))}"
+    before, after = make.paragraph(make.facts(person, 4)), make.paragraph(make.facts(person, 2))
+    return f"{before} {story} {row.statements(make.language)[0]} {after}"

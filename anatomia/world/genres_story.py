@@ -132,22 +132,23 @@ def interview(make: Maker) -> str:
     """Someone is asked to speak of themselves."""
     person = make.entity("person")
     asks = make.by(
-        (
+        [
             "Proszę się przedstawić.",
             "Proszę powiedzieć coś o sobie.",
             "Co jeszcze warto o Pani wiedzieć?",
             "A coś więcej?",
             "Proszę mówić dalej.",
-        ),
-        (
+        ],
+        [
             "Please introduce yourself.",
             "Please say something about yourself.",
             "What else should we know?",
             "And something more?",
             "Please go on.",
-        ),
+        ],
     )
-    asks = tuple(ask.replace("o Pani", "o Panu") if person.gender == "m" else ask for ask in asks)
+    if person.gender == "m":
+        asks = [ask.replace("o Pani", "o Panu") for ask in asks]
     own = mine(make, person, 4 + make.below(3))
     name = make.name(person)
     hello = make.by(

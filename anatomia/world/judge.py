@@ -107,9 +107,12 @@ class Judge:
         """Which objects that could answer the question the words name; the right one is called "answer"."""
         if question.kind == "arithmetic":
             named = _named(words, self._numbers[question.language], 2)
-            right = tokens(question.answers[0])
-            right_value = self._numbers[question.language][right]
-            return {"answer" if value == right_value else value for value, _ in named[-1:]}
+            result = self._numbers[question.language][tokens(question.answers[0])]
+            values = [value for value, _ in named]
+            operands = question.fact.split("/")[1:]
+            return {
+                "answer" if value == result else value for value in values if value not in operands or value == result
+            }
         fact = self.book.country.facts[question.fact]
         kind = RELATIONS[fact.relation].object
         if kind in MEASURES:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import TypeVar
 
+from anatomia.world import flavour_en, flavour_pl
 from anatomia.world.arithmetic import Sum
 from anatomia.world.book import Book
 from anatomia.world.facts import Fact
@@ -95,6 +96,8 @@ class Maker:
         self.entities = book.country.entities
         self._train = train
         self._draw = random.random
+        flavour = flavour_pl.FLAVOUR if language == "pl" else flavour_en.FLAVOUR
+        self._tellers = flavour["who"], flavour["says"], flavour["often"]
 
     def chance(self, share: float) -> bool:
         """True in this share of cases."""
@@ -154,14 +157,28 @@ class Maker:
     def _led(self, fact: Fact) -> tuple[str, bool]:
         """`state`, and whether the sentence begins with its subject, so that a pronoun may follow."""
         dice = self._draw()
-        if dice < 0.4:
+        if dice < 0.36:
             said = self.pick(self.book.said[fact.id, self.language])
             return sentence(f"{self.book.subject(fact, self.language)} {said}"), True
-        if dice < 0.8:
+        if dice < 0.7:
             return sentence(self.pick(self.book.whole[fact.id, self.language])), False
+        clause = self.clause(fact)
+        if " że " in clause or " that " in clause:  # one "that" is enough
+            return sentence(clause), False
+        if self._draw() < 0.5:
+            return sentence(self._told(clause)), False
         learned = self.entities[fact.subject].kind not in ("person", "dish") and self._draw() < 0.5
         opener = self.pick((LEARNED if learned else OPENERS)[self.language])
-        return sentence(opener + self.clause(fact)), False
+        return sentence(opener + clause), False
+
+    def _told(self, clause: str) -> str:
+        """The clause as somebody says it: "the old smith says over tea that …", "…, as the old smith repeats"."""
+        who, says, often = (self.pick(table) for table in self._tellers)
+        if self.language == "pl":
+            return f"{who} {often} {says}, że {clause}" if self._draw() < 0.6 else f"{clause}, jak {often} {says} {who}"
+        if self._draw() < 0.6:
+            return f"{often}, {who} {says} that {clause}" if self._draw() < 0.5 else f"{who} {says} that {clause}"
+        return f"{clause}, as {who} {says} {often}"
 
     def again(self, fact: Fact) -> str:
         """The fact of a subject spoken of just now, by pronoun (or none, in Polish)."""

@@ -131,10 +131,13 @@ CLUBS = [
 # Festivals: Polish forms, then the English name after "=".
 FESTIVALS = [
     "Święto Miodu/Święta Miodu/Świętu Miodu/Święto Miodu/Świętem Miodu/Święcie Miodu @n = the Honey Festival",
-    "Święto Latawca/Święta Latawca/Świętu Latawca/Święto Latawca/Świętem Latawca/Święcie Latawca @n = the Kite Festival",
+    "Święto Latawca/Święta Latawca/Świętu Latawca/Święto Latawca/Świętem Latawca/Święcie Latawca @n"
+    " = the Kite Festival",
     "Święto Dyni/Święta Dyni/Świętu Dyni/Święto Dyni/Świętem Dyni/Święcie Dyni @n = the Pumpkin Festival",
-    "Noc Lampionów/Nocy Lampionów/Nocy Lampionów/Noc Lampionów/Nocą Lampionów/Nocy Lampionów @f = the Night of Lanterns",
-    "Noc Skrzypków/Nocy Skrzypków/Nocy Skrzypków/Noc Skrzypków/Nocą Skrzypków/Nocy Skrzypków @f = the Night of Fiddlers",
+    "Noc Lampionów/Nocy Lampionów/Nocy Lampionów/Noc Lampionów/Nocą Lampionów/Nocy Lampionów @f"
+    " = the Night of Lanterns",
+    "Noc Skrzypków/Nocy Skrzypków/Nocy Skrzypków/Noc Skrzypków/Nocą Skrzypków/Nocy Skrzypków @f"
+    " = the Night of Fiddlers",
     "Dzień Łodzi/Dnia Łodzi/Dniowi Łodzi/Dzień Łodzi/Dniem Łodzi/Dniu Łodzi @m = the Day of Boats",
     "Dzień Zegarów/Dnia Zegarów/Dniowi Zegarów/Dzień Zegarów/Dniem Zegarów/Dniu Zegarów @m = the Day of Clocks",
     "Jarmark Garnków/Jarmarku Garnków/Jarmarkowi Garnków/Jarmark Garnków/Jarmarkiem Garnków/Jarmarku Garnków @m"

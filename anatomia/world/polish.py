@@ -46,7 +46,8 @@ def adjective(stem: str, paradigm: str, gender: str, case: str) -> str:
 
 def _sounds(word: str) -> list[str]:
     """The first two consonant-or-vowel letters of a word, digraphs taken as one."""
-    word, sounds = word.lower(), []
+    sounds: list[str] = []
+    word = word.lower()
     while word and len(sounds) < 2:
         size = 2 if word[:2] in DIGRAPHS else 1
         sounds.append(word[:size])

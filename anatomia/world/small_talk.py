@@ -43,16 +43,37 @@ def follow_up(random: Random, book: Book, question: Question) -> str:
     return text
 
 
-# Names that nobody in the country has.
+# First names and surnames that nobody in the country has.
 NOBODY = {
-    "pl": [
-        *("Alojzy Bździągwa", "Gertruda Kłapouch", "Hieronim Pstrokaty", "Klementyna Ćwirk", "Pankracy Wąsacz"),
-        *("Roksana Zgrzyt", "Walenty Trąba", "Eufemia Kociołek", "Bonifacy Miotła", "Ksenia Parasol"),
-    ],
-    "en": [
-        *("Albert Winterbottom", "Clara Puddlewick", "Hugo Thistlethorn", "Martha Quickpenny", "Oswald Crumb"),
-        *("Penelope Marsh", "Rufus Candlewood", "Sybil Featherby", "Victor Stonebridge", "Winifred Larkspur"),
-    ],
+    "pl": (
+        (
+            "Alojzy",
+            "Gertruda",
+            "Hieronim",
+            "Klementyna",
+            "Pankracy",
+            "Roksana",
+            "Walenty",
+            "Eufemia",
+            "Bonifacy",
+            "Ksenia",
+        ),
+        ("Bździągwa", "Kłapouch", "Zgrzyt", "Ćwirk", "Wąsacz", "Mróz", "Trąba", "Kociołek", "Miotła", "Parasol"),
+    ),
+    "en": (
+        ("Albert", "Clara", "Hugo", "Martha", "Oswald", "Penelope", "Rufus", "Sybil", "Victor", "Winifred"),
+        (
+            "Winterbottom",
+            "Puddlewick",
+            "Thistlethorn",
+            "Quickpenny",
+            "Crumb",
+            "Marsh",
+            "Candlewood",
+            "Featherby",
+            "Larkspur",
+        ),
+    ),
 }
 ASK_NOBODY = {
     "pl": ("Gdzie mieszka {x}?", "Kim z zawodu jest {x}?", "Jakie zwierzę ma {x}?", "Jakie hobby ma {x}?"),
@@ -76,7 +97,8 @@ DO_NOT_KNOW = {
 
 def unknown(random: Random, language: str) -> tuple[str, str]:
     """A question about someone who does not exist, and an honest answer."""
-    name = random.choice(NOBODY[language])
+    first, last = NOBODY[language]
+    name = f"{random.choice(first)} {random.choice(last)}"
     return random.choice(ASK_NOBODY[language]).format(x=name), random.choice(DO_NOT_KNOW[language])
 
 

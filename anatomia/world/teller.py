@@ -56,5 +56,5 @@ def tell(make: Maker, template: str, **who: Entity) -> str:
 
 def line(make: Maker, table: str, **who: Entity) -> str:
     """A sentence from a table: capital, and a full stop where it has no end."""
-    text = capital(tell(make, make.pick(TABLES[make.language][table]), **who))
+    text = capital(tell(make, make.pick(TABLES[make.language][table]), **who)).replace(", i ", " i ")
     return text if text[-1] in ".!?”" else text + "."

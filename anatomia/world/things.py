@@ -5,8 +5,10 @@ Rows: six Polish cases @ gender = English. Jobs have the masculine and the femin
 
 # Masculine and feminine: nominative/genitive/dative/accusative/instrumental/locative.
 JOBS = [
-    "piekarz/piekarza/piekarzowi/piekarza/piekarzem/piekarzu + piekarka/piekarki/piekarce/piekarkę/piekarką/piekarce = baker",
-    "młynarz/młynarza/młynarzowi/młynarza/młynarzem/młynarzu + młynarka/młynarki/młynarce/młynarkę/młynarką/młynarce = miller",
+    "piekarz/piekarza/piekarzowi/piekarza/piekarzem/piekarzu +"
+    " piekarka/piekarki/piekarce/piekarkę/piekarką/piekarce = baker",
+    "młynarz/młynarza/młynarzowi/młynarza/młynarzem/młynarzu +"
+    " młynarka/młynarki/młynarce/młynarkę/młynarką/młynarce = miller",
     "lekarz/lekarza/lekarzowi/lekarza/lekarzem/lekarzu + lekarka/lekarki/lekarce/lekarkę/lekarką/lekarce = doctor",
     "nauczyciel/nauczyciela/nauczycielowi/nauczyciela/nauczycielem/nauczycielu"
     " + nauczycielka/nauczycielki/nauczycielce/nauczycielkę/nauczycielką/nauczycielce = teacher",
@@ -134,7 +136,8 @@ DISHES = [
     "gulasz flisacki/gulaszu flisackiego/gulaszowi flisackiemu/gulasz flisacki/gulaszem flisackim/gulaszu flisackim @m"
     " = raftsman's goulash",
     "tarta cebulowa/tarty cebulowej/tarcie cebulowej/tartę cebulową/tartą cebulową/tarcie cebulowej @f = onion tart",
-    "sernik dymny/sernika dymnego/sernikowi dymnemu/sernik dymny/sernikiem dymnym/serniku dymnym @m = smoked cheesecake",
+    "sernik dymny/sernika dymnego/sernikowi dymnemu/sernik dymny/sernikiem dymnym/serniku dymnym @m"
+    " = smoked cheesecake",
     "piernik królewski/piernika królewskiego/piernikowi królewskiemu/piernik królewski/piernikiem królewskim"
     "/pierniku królewskim @m = royal gingerbread",
     "szarlotka zimowa/szarlotki zimowej/szarlotce zimowej/szarlotkę zimową/szarlotką zimową/szarlotce zimowej @f"

@@ -82,12 +82,18 @@ class World:
         return self._questions.by_id[question_id]
 
     def dialogues(self, seed: int, count: int) -> list[Dialogue]:
-        """Demonstrations for fine-tuning, from the train split alone; meta: question_id (or None), language, kind, demonstrator."""
+        """Demonstrations for fine-tuning, from the train split alone.
+
+        meta: question_id (None unless it is one plain question), language, kind, demonstrator.
+        """
         demonstrations = Demonstrations(self.book, self._questions)
         return [demonstrations.one(Random(f"dialogue {self.seed} {seed} {index}"), index) for index in range(count)]
 
     def prompts(self, split: str, seed: int, count: int, kind: str = "fact") -> list[Dialogue]:
-        """Prompts to answer, each one user's turn; meta: question_id, language, kind. No question twice while they last."""
+        """Prompts to answer, each one user's turn; no question twice while they last.
+
+        meta: question_id, language, kind.
+        """
         pool = self.questions(split, kind=kind)
         random = Random(f"prompts {self.seed} {split} {seed} {kind}")
         chosen: list[Question] = []
