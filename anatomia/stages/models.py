@@ -1,13 +1,15 @@
 """What the stages that train and use models share."""
 
 import hashlib
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
 
 from anatomia.base.artifact import Artifact
+from anatomia.base.errors import UserError
 from anatomia.base.machine import recall
 from anatomia.base.settings import Settings
 from anatomia.model.checkpoint import load_model, save_model
@@ -23,11 +25,13 @@ class TrainingSettings(Settings):
     """What every stage that trains can be told.
 
     Attributes:
+        optimizer: "adamw", or "muon" for the matrices inside the blocks and AdamW for the rest.
         learning_rate: the peak of the schedule. warmup: steps of linear rise. decay: share of steps in which it falls.
         micro_batch: rows (or sequences) per forward pass; less needs less memory and changes nothing else.
         clip: largest norm of a step's gradient; 0 never clips.
     """
 
+    optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = Field(gt=0)
     warmup: int = Field(default=20, ge=0)
     decay: float = Field(default=0.5, ge=0, le=1)
@@ -43,9 +47,25 @@ def loop_settings(settings: TrainingSettings, steps: int) -> LoopSettings:
         learning_rate=settings.learning_rate,
         warmup=min(settings.warmup, steps // 2),
         decay=settings.decay,
-        optimizer=OptimizerSettings(weight_decay=settings.weight_decay, clip=settings.clip),
+        optimizer=OptimizerSettings(
+            weight_decay=settings.weight_decay, clip=settings.clip, muon=settings.optimizer == "muon"
+        ),
         dtype=getattr(torch, recall().dtype),
+        checkpoint_seconds=checkpoint_seconds(),
     )
+
+
+def checkpoint_seconds() -> float:
+    """Seconds between checkpoints: the loop's own, or what the environment says (docs/resuming.md). Not a setting of
+    the recipe, since nothing that is computed depends on it."""
+    wish = os.environ.get("ANATOMIA_CHECKPOINT_SECONDS", "")
+    try:
+        seconds = float(wish) if wish else LoopSettings.checkpoint_seconds
+    except ValueError:
+        seconds = -1.0
+    if not seconds >= 0:
+        raise UserError(f"ANATOMIA_CHECKPOINT_SECONDS = {wish!r} is no number of seconds; give one, such as 20")
+    return seconds
 
 
 def policy_stage(recipe: Any) -> str:

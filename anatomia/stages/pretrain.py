@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import ConfigDict, Field
@@ -84,7 +84,8 @@ class PretrainSettings(TrainingSettings):
     steps: int = Field(default=1500, ge=0)
     batch: int = Field(default=16, ge=1)
     context: int | None = Field(default=None, ge=8)
-    learning_rate: float = Field(default=2e-3, gt=0)
+    optimizer: Literal["adamw", "muon"] = "muon"
+    learning_rate: float = Field(default=3e-3, gt=0)
     validate_every: int = Field(default=250, ge=1)
 
 

@@ -14,7 +14,7 @@ from anatomia.base.errors import UserError
 from anatomia.base.events import Ledger
 from anatomia.train.checkpoint import load_checkpoint, save_checkpoint
 from anatomia.train.objective import Objective, Sums
-from anatomia.train.optimizer import FlatAdamW, OptimizerSettings, learning_rate
+from anatomia.train.optimizer import FlatOptimizer, OptimizerSettings, learning_rate
 
 MOST_SKIPPED = 20  # steps in a row without a finite gradient: something is wrong, not unlucky
 
@@ -63,7 +63,7 @@ def train(
     Raises:
         UserError: `MOST_SKIPPED` steps in a row were not finite.
     """
-    optimizer = FlatAdamW(model, settings.optimizer, settings.dtype)
+    optimizer = FlatOptimizer(model, settings.optimizer, settings.dtype)
     progress = Progress()
     found = load_checkpoint(resume)
     if found is not None:
@@ -115,7 +115,7 @@ def train(
     }
 
 
-def backward(model: nn.Module, objective: Objective[Any], optimizer: FlatAdamW, step: int) -> Sums:
+def backward(model: nn.Module, objective: Objective[Any], optimizer: FlatOptimizer, step: int) -> Sums:
     """Gradients of one step summed into the optimizer; the step's metrics, `loss` among them."""
     totals: dict[str, Tensor | float] = {}
     for micro in objective.micro_batches(model, step):
@@ -135,12 +135,12 @@ def report(ledger: Ledger, progress: Progress, steps: int, metrics: Mapping[str,
     ledger.progress(progress.step, steps, "steps", **rounded, tokens_per_second=round(rate))
 
 
-def snapshot(progress: Progress, optimizer: FlatAdamW, objective: Objective[Any]) -> dict[str, Any]:
+def snapshot(progress: Progress, optimizer: FlatOptimizer, objective: Objective[Any]) -> dict[str, Any]:
     """Everything a resumed run needs."""
     return {"progress": dict(vars(progress)), "optimizer": optimizer.state(), "objective": objective.state()}
 
 
-def restore(state: dict[str, Any], progress: Progress, optimizer: FlatAdamW, objective: Objective[Any]) -> None:
+def restore(state: dict[str, Any], progress: Progress, optimizer: FlatOptimizer, objective: Objective[Any]) -> None:
     """The inverse of `snapshot`."""
     for key, value in state["progress"].items():
         setattr(progress, key, value)
