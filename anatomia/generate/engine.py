@@ -74,25 +74,26 @@ def decode(
 ) -> Iterator[Step]:
     """Decode one batch, a step at a time, until every sequence has ended. Sequences that ended leave the batch."""
     longest = max(len(prompt) for prompt in prompts)
-    room = min(sampling.max_new, model.config.context - longest)
-    if room < 1 or min(len(prompt) for prompt in prompts) < 1:
+    rooms = np.asarray([min(sampling.max_new, model.config.context - len(prompt)) for prompt in prompts])
+    if rooms.min() < 1 or min(len(prompt) for prompt in prompts) < 1:
         raise UserError(
             f"a prompt of {longest} tokens leaves no room in the model's context of {model.config.context}; shorten it"
         )
     ids, positions, padding = left_pad(prompts, model)
     mask = None if padding is None else prompt_mask(padding, longest, model)
-    cache = model.cache(len(prompts), longest + room)
+    cache = model.cache(len(prompts), longest + int(rooms.max()))
     logits = model.hidden(ids, positions, mask, cache)[:, -1]
     active = np.arange(len(prompts))
     keys = np.asarray(seeds, dtype=np.uint64)
     lengths = torch.tensor([len(prompt) for prompt in prompts], device=ids.device)
-    for position in range(room):
+    for position in range(int(rooms.max())):
         scores = torch.nn.functional.linear(logits, model.output).float()
         token, logprob = choose(scores, sampling, uniform(keys[active], position))
         drawn = token.tolist()
         yield Step(active.tolist(), drawn, logprob.tolist(), scores)
-        running = [row for row, value in enumerate(drawn) if value not in model.config.end]
-        if not running or position + 1 == room:
+        has_room = (position + 1 < rooms[active]).tolist()
+        running = [row for row, value in enumerate(drawn) if has_room[row] and value not in model.config.end]
+        if not running:
             return
         if len(running) < len(drawn):
             kept = torch.tensor(running, device=ids.device)
