@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet
 import torch
 from pydantic import Field
 
@@ -12,6 +13,7 @@ from anatomia.base.artifact import Artifact
 from anatomia.base.files import read_json, write_json, write_jsonl
 from anatomia.base.machine import recall
 from anatomia.base.settings import Settings
+from anatomia.explain.baselines import MOST, ngram_bits_per_byte, xz_bits_per_byte
 from anatomia.explain.predictions import generation
 from anatomia.generate.engine import Completion, generate
 from anatomia.generate.sampling import Sampling, stream_seed
@@ -24,6 +26,7 @@ from anatomia.stages.models import open_model, policy_stage
 from anatomia.stages.stage import Context, Metrics, Stage
 from anatomia.text.dialogue import Dialogue
 from anatomia.tokens.dialogue import prompt_ids
+from anatomia.tokens.shards import read_shard
 from anatomia.tokens.vocabulary import Vocabulary
 from anatomia.world import World
 
@@ -58,7 +61,7 @@ def run(context: Context) -> Metrics:
     rows: list[dict[str, Any]] = [
         {"prompt": messages(prompt), "meta": prompt.meta, "greedy": {}, "sampled": {}} for prompt in prompts
     ]
-    metrics: Metrics = {"prompts": len(prompts)}
+    metrics: Metrics = {"prompts": len(prompts), **baselines(context)}
     total = 2 * len(models)
     for number, (name, artifact) in enumerate(models.items()):
         model, vocabulary = open_model(artifact)
@@ -77,6 +80,25 @@ def run(context: Context) -> Metrics:
     write_jsonl(context.work / "answers.jsonl", rows)
     write_json(context.work / "specimens.json", specimens(rows, models, prompts))
     return metrics
+
+
+def baselines(context: Context) -> Metrics:
+    """Bits per byte of the base model on held-out text beside what simple models achieve there: `xz -9e`, which knows
+    nothing else, and 5-grams of (at most `MOST` of) the tokens that the base model learnt from."""
+    texts = pyarrow.parquet.read_table(context.inputs["corpus"].file("validation.parquet"), columns=["text"])
+    tokenizer = context.inputs["tokenizer"]
+    size, count = tokenizer.metrics["validation_bytes"], tokenizer.metrics["vocabulary"]
+    if not size:
+        return {}
+    train, validation = (read_shard(tokenizer.path, name) for name in ("train", "validation"))
+    found = {
+        "xz_bits_per_byte": round(xz_bits_per_byte(texts["text"].to_pylist()), 5),
+        "ngram_bits_per_byte": round(ngram_bits_per_byte(train, validation, size, count), 5),
+        "base_bits_per_byte": context.inputs["pretrain"].metrics["bits_per_byte"],
+        "validation_bytes": size,
+        "ngram_tokens": min(len(train.tokens), MOST),
+    }
+    return {"baselines": found}
 
 
 def ask(
@@ -198,10 +220,12 @@ def check(recipe: Any, root: Path) -> None:
 
 STAGE = Stage(
     name="evaluate",
-    version=1,
+    version=2,
     sections=("evaluate", "world"),
     run=run,
     parents=lambda recipe: (
+        "corpus",
+        "tokenizer",
         "pretrain",
         *(["finetune"] if policy_stage(recipe) == "finetune" else []),
         *(["reward", "align"] if recipe.align.enabled else []),
