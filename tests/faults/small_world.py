@@ -1,15 +1,14 @@
 """Runs the real stages on a very small world, and says each event on a line; for the test that kills it."""
 
+import os
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from anatomia.base.machine import Machine
 from anatomia.pipeline import Request, run
 from anatomia.recipe import build, section_classes
-from anatomia.stages import models, modules, stages
-from anatomia.train.loop import LoopSettings
+from anatomia.stages import modules, stages
 
 MACHINE = Machine("test", 1, 0, 1.0, 1.0, "", "0", "cpu", "bfloat16", 1)
 WORLD = ["world"]
@@ -36,5 +35,5 @@ def go(out: Path, listen: Any) -> None:
 
 if __name__ == "__main__":
     # A checkpoint after every step, so that a kill seldom leaves nothing to go on from.
-    models.LoopSettings = partial(LoopSettings, checkpoint_seconds=0.0)  # type: ignore[misc, assignment]
+    os.environ["ANATOMIA_CHECKPOINT_SECONDS"] = "0"
     go(Path(sys.argv[1]), lambda event: print(event["stage"], event["kind"], event.get("state", ""), flush=True))
