@@ -72,10 +72,15 @@ def corpus(rng: random.Random) -> dict[str, Any]:
     )
     english = "Home | About | Log in\n\n" + ENGLISH + "\nShare this page\n\nAccept all cookies"
     dropped = [
-        ("crawl/wilga.warc.gz:118", "repeated_lines", "81% of the lines are repeated", "Tanie opony!\n" * 5),
-        ("crawl/wilga.warc.gz:431", "language", "detected cs, wanted pl or en", "Vítejte na stránkách města Olomouc."),
-        ("texts/notes.txt", "near_duplicate", "91% like texts/notes-old.txt", ENGLISH),
-        ("crawl/x.warc.gz:7", "too_short", "12 words, at least 20 wanted", "<script>alert('corpus')</script> Page 404"),
+        (
+            "crawl/wilga.warc.gz:118",
+            "repeated_lines",
+            "81% of the lines and 74% of the characters repeat lines",
+            "Tanie opony!\n" * 5,
+        ),
+        ("crawl/wilga.warc.gz:431", "language", "its language is cs", "Vítejte na stránkách města Olomouc."),
+        ("texts/notes.txt", "near_duplicate", "similarity 0.91 to a text in texts/notes-old.txt", ENGLISH),
+        ("crawl/x.warc.gz:7", "too_short", "12 words, fewer than 20", "<script>alert('corpus')</script> Page 404"),
     ]
     funnel = [("read", 12480, 61_204_112), ("language", 1310, 5_120_400), ("too_short", 842, 3_911_034)]
     funnel += [("exact_duplicate", 377, 1_204_998), ("near_duplicate", 141, 611_210), ("kept", 9810, 50_356_470)]

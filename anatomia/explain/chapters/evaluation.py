@@ -1,0 +1,102 @@
+"""The models side by side, and the question that opens the page."""
+
+from typing import Any
+
+from anatomia.explain.chapters.shared import Chapter, bars, chapter, known, two
+from anatomia.explain.gather import View
+from anatomia.explain.texts import Both, number, percent, text
+
+MODELS = ("base", "finetuned", "aligned")
+
+
+def opening(view: View | None) -> dict[str, Any] | None:
+    """The question that opens the page: best one where the base model fails and the last model does not."""
+    questions = answered(view) if view else []
+
+    def telling(question: dict[str, Any]) -> int:
+        right = [answer["right"] for answer in question["answers"]]
+        return 2 * (right[-1] is True) - 2 * (right[0] is True) + (len(right) == 3) - (len(question["prompt"]) > 120)
+
+    return max(questions, key=telling, default=None)
+
+
+def evaluate(view: View) -> Chapter:
+    flow = [(known(view.metric("prompts")), "prompts"), (known(view.metric("kl_to_reference"), two), "kl")]
+    return chapter(view, flow, exact=exact, preferred=preferred, questions=answered, generation=generation)
+
+
+def answered(view: View) -> list[dict[str, Any]]:
+    """Questions with the answers of the models that answered, in the order of learning."""
+    questions = []
+    for question in view.specimens.get("questions") or []:
+        answers = []
+        for model in MODELS:
+            answer = question.get("answers", {}).get(model)
+            if answer:
+                verdict = answer.get("verdict")
+                right = verdict.get("right") if verdict else None
+                answers.append({"model": model, "text": answer["text"], "right": right, "badges": badges(verdict)})
+        if answers:
+            questions.append({**question, "answers": answers})
+    return questions[:16]
+
+
+def badges(verdict: dict[str, Any] | None) -> list[tuple[bool, Both]]:
+    """(good?, words) for each thing the judge looked at: whether it is right, and then only what is wrong with it."""
+    if not verdict:
+        return []
+    names = {"right": "wrong", "complete": "incomplete", "language": "other_language", "clean": "unclean"}
+    shown = []
+    for name, opposite in names.items():
+        value = verdict.get(name)
+        if isinstance(value, bool) and (name == "right" or not value):
+            shown.append((value, text(f"verdict.{name if value else opposite}")))
+    return shown
+
+
+def exact(view: View) -> dict[str, Any] | None:
+    """Per model, the share of questions that it answered exactly, taking the likeliest token each time."""
+    shares = {model: view.metric(f"{model}.greedy.exact") for model in MODELS}
+    rows = [
+        {"model": model, "share": percent(share), "width": 100 * share}
+        for model, share in shares.items()
+        if share is not None
+    ]
+    return {"rows": rows, "count": number(view.artifact.metrics["prompts"])} if rows else None
+
+
+def preferred(view: View) -> list[dict[str, Any]]:
+    """How often the judge preferred the last model's answer to the one before it, for likeliest and drawn answers."""
+    found = []
+    for kind in ("greedy", "sampled"):
+        duel = view.artifact.metrics.get(f"preferred_{kind}")
+        if duel:
+            count = duel["wins"] + duel["ties"] + duel["losses"]
+            low, high = (percent(end) for end in duel["interval"])
+            found.append(
+                {
+                    "kind": kind,
+                    "share": percent(duel["share"]),
+                    "interval": Both(low.pl + "–" + high.pl, low.en + "–" + high.en),
+                    "parts": [
+                        (duel["first"], number(duel["wins"]), 100 * duel["wins"] / count),
+                        ("tie", number(duel["ties"]), 100 * duel["ties"] / count),
+                        (duel["second"], number(duel["losses"]), 100 * duel["losses"] / count),
+                    ],
+                }
+            )
+    return found
+
+
+def generation(view: View) -> dict[str, Any]:
+    """A player of one growing answer."""
+    grown = view.specimens["generation"]
+    steps = grown["steps"][:80]
+    return {
+        "prompt": grown["prompt"],
+        "tokens": [step["token"] for step in steps],
+        "steps": [
+            {"at": i, "token": step["token"], "bars": bars(step["candidates"], step["token"])}
+            for i, step in enumerate(steps)
+        ],
+    }

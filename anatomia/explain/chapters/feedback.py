@@ -1,0 +1,177 @@
+"""Completions, rankings, reward model and reinforcement learning: how judgements become a better model."""
+
+import math
+from typing import Any
+
+from anatomia.explain.chapters.shared import Chapter, chapter, known, last, mean, spread, two
+from anatomia.explain.charts import Series, bubbles, line_chart
+from anatomia.explain.gather import View
+from anatomia.explain.texts import number, percent, text
+
+VIEWS = ("advantage", "kl", "reward", "value")
+
+
+def sample(view: View) -> Chapter:
+    flow = [
+        (known(view.metric("prompts")), "prompts"),
+        (known(view.metric("completions")), "completions"),
+        (known(view.metric("finished_share"), percent), "finished"),
+    ]
+    return chapter(view, flow, prompts=drawn)
+
+
+def drawn(view: View) -> list[dict[str, Any]]:
+    """Prompts with completions whose tokens carry how surprising they were, 0 to 1."""
+    prompts = []
+    for prompt in view.specimens["prompts"][:3]:
+        completions = []
+        for completion in prompt["completions"][:6]:
+            tokens = [
+                {
+                    "text": t["text"],
+                    "logprob": number(t["logprob"], 2),
+                    "surprise": round(min(1.0, -t["logprob"] / 5), 2),
+                }
+                for t in completion["tokens"][:160]
+            ]
+            completions.append({**completion, "tokens": tokens})
+        prompts.append({"prompt": prompt["prompt"], "completions": completions})
+    return prompts
+
+
+def rank(view: View) -> Chapter:
+    flow = [
+        (known(view.metric("rankings")), "rankings"),
+        (known(view.metric("annotators")), "annotators"),
+    ]
+    return chapter(view, flow, rankings=ranked)
+
+
+def ranked(view: View) -> list[dict[str, Any]]:
+    """Rankings: every annotator's order, and per completion its stars by the three methods, best first."""
+    rankings = []
+    for ranking in view.specimens["rankings"][:3]:
+        methods = [m for m in ("linear", "bradley_terry", "plackett_luce") if ranking.get(m)]
+        rows = [
+            {"letter": letter(i), "text": completion, "stars": [stars(ranking[m][i]) for m in methods]}
+            for i, completion in enumerate(ranking["completions"])
+        ]
+        if methods:
+            rows.sort(key=lambda row: -row["stars"][0]["fill"])
+        annotators = [
+            {
+                "name": annotator["name"].partition(":")[2] or annotator["name"],
+                "simulated": annotator["name"].startswith("simulated:"),
+                "groups": [[letter(i) for i in group] for group in annotator["groups"]],
+            }
+            for annotator in ranking["annotators"]
+        ]
+        rankings.append(
+            {
+                "prompt": ranking["prompt"],
+                "rows": rows,
+                "methods": methods,
+                "annotators": annotators,
+            }
+        )
+    return rankings
+
+
+def letter(index: int) -> str:
+    """A, B, C…"""
+    return chr(ord("A") + index) if index < 26 else str(index + 1)
+
+
+def stars(value: float | None) -> dict[str, Any]:
+    """A number of stars and how much of five stars to fill, in percent; what was not ranked gets a dash."""
+    if value is None or math.isnan(value):
+        return {"value": "–", "fill": 0.0}
+    return {"value": number(value, 1), "fill": round(max(0.0, min(5.0, value)) * 20, 1)}
+
+
+def reward(view: View) -> Chapter:
+    flow = [
+        (known(view.metric("held_out_accuracy"), percent), "accuracy"),
+    ]
+    accuracy = [Series(text("chart.accuracy"), "c-main", view.series("step", "accuracy"))]
+    return chapter(
+        view,
+        flow,
+        judgements=judged,
+        calibration=lambda v: bubbles(v.specimens["calibration"]),
+        learning=lambda v: line_chart(accuracy),
+    )
+
+
+def judged(view: View) -> list[dict[str, Any]]:
+    """Judged completions, highest reward first, each placed on one axis for all."""
+    groups = view.specimens["judgements"][:4]
+    values = [c["reward"] for group in groups for c in group["completions"]]
+    low, high = min(values), max(values)
+    span = (high - low) or 1.0
+    return [
+        {
+            "prompt": group["prompt"],
+            "completions": [
+                {
+                    "text": c["text"],
+                    "stars": stars(c["stars"]) if c.get("stars") is not None else None,
+                    "reward": number(c["reward"], 2),
+                    "place": 100 * (c["reward"] - low) / span,
+                }
+                for c in sorted(group["completions"], key=lambda c: -c["reward"])
+            ],
+        }
+        for group in groups
+    ]
+
+
+def align(view: View) -> Chapter:
+    scores = view.series("step", "score")
+    flow = [
+        (known(scores[-1][0] if scores else None), "steps"),
+        (known(mean(scores[:5]), two), "score_first"),
+        (known(mean(scores[-5:]), two), "score_last"),
+        (known(last(view.series("step", "kl")), two), "kl"),
+    ]
+    return chapter(
+        view,
+        flow,
+        rollouts=credited,
+        scores=lambda v: line_chart(
+            [
+                Series(text("chart.score"), "c-aligned", v.series("step", "score")),
+                Series(text("chart.reward"), "c-soft", v.series("step", "reward")),
+            ]
+        ),
+        distance=lambda v: line_chart([Series(text("chart.kl"), "c-aligned", v.series("step", "kl"))], floor=0),
+        length=lambda v: line_chart([Series(text("chart.length"), "c-aligned", v.series("step", "length"))], floor=0),
+        entropy=lambda v: line_chart(
+            [Series(text("chart.entropy"), "c-aligned", v.series("step", "entropy"))], floor=0
+        ),
+    )
+
+
+def credited(view: View) -> list[dict[str, Any]]:
+    """Rollouts whose tokens carry, for each of the four views, a value and its strength from −1 to 1."""
+    rollouts = spread(view.specimens["rollouts"], 6)
+    for rollout in rollouts:
+        for token in rollout["tokens"]:
+            token["kl"] = token["logprob"] - token["reference_logprob"]
+    largest = {v: max((abs(t[v]) for r in rollouts for t in r["tokens"]), default=0.0) or 1.0 for v in VIEWS}
+    return [
+        {
+            "step": number(rollout["step"]),
+            "prompt": rollout["prompt"],
+            "score": number(rollout["score"], 2),
+            "tokens": [
+                {
+                    "text": token["text"],
+                    "strength": {v: round(token[v] / largest[v], 2) for v in VIEWS},
+                    "values": [round(token[v], 3) for v in (*VIEWS, "logprob", "reference_logprob")],
+                }
+                for token in rollout["tokens"][:200]
+            ],
+        }
+        for rollout in rollouts
+    ]

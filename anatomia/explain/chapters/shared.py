@@ -1,0 +1,84 @@
+"""What a chapter is, and what several chapters need."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from anatomia.explain.gather import View
+from anatomia.explain.texts import Both, number, percent, text
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One stage's chapter.
+
+    Attributes:
+        name: the stage; also names the template `chapters/NAME.html`.
+        flow: what went in and came out, as (number, label).
+        parts: what the template shows, by part; a part that is missing is left out.
+    """
+
+    name: str
+    flow: list[tuple[Both, Both]]
+    parts: dict[str, Any] = field(default_factory=dict)
+
+
+Part = Callable[[View], Any]
+
+
+def chapter(view: View, flow: list[tuple[Both | None, str]], **parts: Part) -> Chapter:
+    """Build the parts, leaving out those whose specimens are missing or not in the expected form."""
+    built = {}
+    for name, make in parts.items():
+        try:
+            value = make(view)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+            continue
+        if value:
+            built[name] = value
+    return Chapter(view.name, [(value, text(f"flow.{label}")) for value, label in flow if value is not None], built)
+
+
+def known(value: float | None, show: Callable[[float], Both] = number) -> Both | None:
+    """`value` shown, or None where it is unknown."""
+    return None if value is None else show(value)
+
+
+def two(value: float) -> Both:
+    """A number with two places after the point."""
+    return number(value, 2)
+
+
+def last(points: list[tuple[float, float]]) -> float | None:
+    """The y of the last point."""
+    return points[-1][1] if points else None
+
+
+def mean(points: list[tuple[float, float]]) -> float | None:
+    """The mean of the y of these points."""
+    return sum(y for _, y in points) / len(points) if points else None
+
+
+def spread(rows: list[Any], most: int) -> list[Any]:
+    """At most `most` of the rows, evenly spread, the last one always among them."""
+    step = max(1, -(-len(rows) // most))
+    return rows[::-1][::step][::-1]
+
+
+def bars(candidates: list[dict[str, Any]], chosen: str, most: int = 6) -> dict[str, Any]:
+    """Candidates as rows, widths in percent, and the probability left to all other tokens."""
+    rows = candidates[:most]
+    left = max(0.0, 1 - sum(row["probability"] for row in rows))
+    return {
+        "rows": [
+            {
+                "token": row["token"],
+                "width": 100 * row["probability"],
+                "share": percent(row["probability"], 1),
+                "chosen": row["token"] == chosen,
+            }
+            for row in rows
+        ],
+        "left": 100 * left,
+        "rest": percent(left, 1),
+    }

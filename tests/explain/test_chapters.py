@@ -1,0 +1,54 @@
+"""From specimens to what chapters show."""
+
+import pytest
+
+from anatomia.explain.chapters.corpus import difference, reason, shorten
+from anatomia.explain.chapters.feedback import stars
+from anatomia.explain.chapters.shared import spread
+from anatomia.explain.texts import Both
+from anatomia.text.document import Document
+from anatomia.text.quality import Limits, judge
+from anatomia.text.words import words_of
+
+
+def test_what_cleaning_removed_is_marked() -> None:
+    pieces = difference("Menu | Kontakt\nAla  ma kota.", "Ala ma kota.")
+    assert "".join(text for _, text in pieces) == "Menu | Kontakt\nAla  ma kota."
+    assert "".join(text for removed, text in pieces if removed).startswith("Menu | Kontakt")
+    kept = "".join(text for removed, text in pieces if not removed)
+    assert kept.split() == ["Ala", "ma", "kota."]
+
+
+def test_long_pages_end_in_an_ellipsis() -> None:
+    assert shorten([(False, "a" * 500), (True, "b" * 500), (False, "c")])[-1] == (False, " …")
+    assert shorten([(False, "short")]) == [(False, "short")]
+
+
+def test_reasons_the_corpus_gives_are_said_in_polish_too() -> None:
+    texts = [
+        "Za krótko.",
+        "Tanie opony!\n" * 60,
+        "7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30",
+    ]
+    verdicts = judge([Document(text, "x", "pl") for text in texts], words_of(texts), Limits())
+    assert all(said for _, said in verdicts)
+    for _, said in verdicts:
+        both = reason(said)
+        assert isinstance(both, Both), said
+        assert both.en.unescape() == said
+        assert both.pl != said
+
+
+def test_an_unknown_reason_is_left_as_it_is() -> None:
+    assert reason("because of the <weather>") == "because of the <weather>"
+
+
+@pytest.mark.parametrize(("value", "fill"), [(5.0, 100), (2.5, 50), (0, 0), (None, 0), (float("nan"), 0)])
+def test_stars(value: float | None, fill: float) -> None:
+    assert stars(value)["fill"] == fill
+
+
+def test_spread_keeps_the_last() -> None:
+    assert spread(list(range(20)), 7)[-1] == 19
+    assert len(spread(list(range(20)), 7)) <= 7
+    assert spread([1, 2], 7) == [1, 2]
