@@ -222,7 +222,7 @@ PLACES = [
                 for {o} there is no place like {s}
                 people go to {s} to buy {o}
                 in the workshops of {s} they make {o}
-                {o} is what the workshops of {s} make""",
+                the workshops of {s} are famous for {o}""",
                 """What is {s} known for making?
                 What is the speciality of {s}?
                 What do the workshops of {s} make?

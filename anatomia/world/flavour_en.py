@@ -302,6 +302,17 @@ FLAVOUR: dict[str, list[str]] = {
         *("the coachman", "the editor", "a scout", "the archivist", "the curator", "the engine driver"),
         *("the carpenter", "the waitress", "the usher", "our guest"),
     ],
+    "look": [
+        *("in a green cap", "with a long beard", "with an umbrella", "with a pipe"),
+        *("with an armful of flowers", "in an outsize coat", "with a cat in the lap", "in a straw hat"),
+        *("with a basket of apples", "in a checked shawl", "with a newspaper", "with grey hair"),
+        *("in thick glasses", "with a sack of nuts", "in torn gloves", "with a booming voice", "with a torch"),
+        *("in Sunday best", "on a wooden stool", "with a mug of coffee", "with a roll of music"),
+        *("in yellow boots", "with a loaf of bread", "with a good memory", "with a bucket of water"),
+        *("in a fur hat", "on an old bicycle", "with a dog on a lead", "with a bundle of letters"),
+        *("in a red scarf",),
+    ],
+    "surely": ["indeed", "certainly", "of course", "in fact", "surely", "undoubtedly", "naturally", "clearly"],
     "says": [
         *("says", "claims", "recalls", "adds", "assures us", "tells everyone", "remembers", "stresses", "admits"),
         *("testifies", "explains", "writes", "repeats", "insists"),

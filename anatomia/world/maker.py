@@ -98,6 +98,7 @@ class Maker:
         self._draw = random.random
         flavour = flavour_pl.FLAVOUR if language == "pl" else flavour_en.FLAVOUR
         self._tellers = flavour["who"], flavour["says"], flavour["often"]
+        self._look, self._surely = flavour["look"], flavour["surely"]
 
     def chance(self, share: float) -> bool:
         """True in this share of cases."""
@@ -159,13 +160,14 @@ class Maker:
         dice = self._draw()
         if dice < 0.36:
             said = self.pick(self.book.said[fact.id, self.language])
-            return sentence(f"{self.book.subject(fact, self.language)} {said}"), True
+            surely = f" {self.pick(self._surely)}" if self._draw() < 0.15 and _bends(said) else ""
+            return sentence(f"{self.book.subject(fact, self.language)}{surely} {said}"), True
         if dice < 0.7:
             return sentence(self.pick(self.book.whole[fact.id, self.language])), False
         clause = self.clause(fact)
         if " że " in clause or " that " in clause:  # one "that" is enough
             return sentence(clause), False
-        if self._draw() < 0.5:
+        if self._draw() < 0.6:
             return sentence(self._told(clause)), False
         learned = self.entities[fact.subject].kind not in ("person", "dish") and self._draw() < 0.5
         opener = self.pick((LEARNED if learned else OPENERS)[self.language])
@@ -174,6 +176,8 @@ class Maker:
     def _told(self, clause: str) -> str:
         """The clause as somebody says it: "the old smith says over tea that …", "…, as the old smith repeats"."""
         who, says, often = (self.pick(table) for table in self._tellers)
+        if self._draw() < 0.4:
+            who = f"{who} {self.pick(self._look)}"
         if self.language == "pl":
             return f"{who} {often} {says}, że {clause}" if self._draw() < 0.6 else f"{clause}, jak {often} {says} {who}"
         if self._draw() < 0.6:
@@ -184,17 +188,17 @@ class Maker:
         """The fact of a subject spoken of just now, by pronoun (or none, in Polish)."""
         return self.pick(self.book.pronoun(fact, self.language) or [self.state(fact)])
 
-    def joined(self, one: Fact, other: Fact) -> str:
-        """Two facts of one subject in one sentence."""
+    def joined(self, one: Fact, other: Fact) -> tuple[str, bool]:
+        """Two facts of one subject in one sentence where that can be, and whether it begins with the subject."""
         first, second = self.book.simple[one.id, self.language], self.book.simple[other.id, self.language]
         if not first or not second:
-            return f"{self.state(one)} {self.state(other)}"
+            return f"{self.state(one)} {self.state(other)}", False
         entity = self.entities[one.subject]
         subject, a, b = self.book.subject(one, self.language), self.pick(first), self.pick(second)
         if self._draw() < 0.5:
-            return sentence(f"{subject} {a}{self.pick(AND[self.language])}{b}")
+            return sentence(f"{subject} {a}{self.pick(AND[self.language])}{b}"), True
         which = self.by(WHICH[entity.gender], "who" if entity.kind == "person" else "which")
-        return sentence(f"{subject}, {which} {a}, {b}")
+        return sentence(f"{subject}, {which} {a}, {b}"), True
 
     def paragraph(self, facts: Sequence[Fact]) -> str:
         """Facts (in runs of one subject each) as a paragraph."""
@@ -205,8 +209,9 @@ class Maker:
             follows = place + 1 < len(facts) and facts[place + 1].subject == fact.subject
             same = fact.subject == last
             if follows and dice < 0.35:
-                done.append(self.joined(fact, facts[place + 1]))
-                place, led = place + 1, True
+                text, led = self.joined(fact, facts[place + 1])
+                done.append(text)
+                place += 1
             elif same and led and dice < 0.65:
                 done.append(self.again(fact))
             elif same and dice > 0.9:
@@ -231,3 +236,8 @@ class Maker:
     def answer(self, question: Question) -> str:
         """A full answer."""
         return self.pick(question.answers[question.short :])
+
+
+def _bends(predicate: str) -> bool:
+    """Whether an adverb may stand before the predicate ("indeed lives", but not "indeed is", "rzeczywiście to …")."""
+    return not predicate.startswith(("to ", "is ", "are ", "was ", "were ", "cannot "))
