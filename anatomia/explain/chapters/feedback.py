@@ -50,7 +50,7 @@ def rank(view: View) -> Chapter:
 def ranked(view: View) -> list[dict[str, Any]]:
     """Rankings: every annotator's order, and per completion its stars by the three methods, best first."""
     rankings = []
-    for ranking in view.specimens["rankings"][:3]:
+    for ranking in view.specimens["rankings"][:2]:
         methods = [m for m in ("linear", "bradley_terry", "plackett_luce") if ranking.get(m)]
         rows = [
             {"letter": letter(i), "text": completion, "stars": [stars(ranking[m][i]) for m in methods]}

@@ -46,6 +46,9 @@
   document.addEventListener("click", point);
   addEventListener("scroll", hide, { passive: true });
 
+  // long texts
+  for (const text of all(".clamp")) text.addEventListener("click", () => text.classList.toggle("open"));
+
   // players
   for (const player of all(".player")) {
     const places = player.dataset.at.split(",").map(Number);
