@@ -32,6 +32,7 @@ from anatomia.world import World
 
 NAMES = {"pretrain": "base", "finetune": "finetuned", "align": "aligned"}
 RESAMPLES = 2000
+ROWS = 32  # sequences scored at a time
 
 
 class EvaluateSettings(Settings):
@@ -53,15 +54,23 @@ def run(context: Context) -> Metrics:
     settings, world = context.settings["evaluate"], context.settings["world"]
     assert isinstance(settings, EvaluateSettings)
     assert isinstance(world, WorldSettings)
-    prompts = load_prompts(
+    models = {NAMES[name]: artifact for name, artifact in context.inputs.items() if name in NAMES}
+    drawn = load_prompts(
         settings.prompts, context.root, "evaluate.prompts", world, settings.count, held_out=True, purpose="to evaluate"
     )
+    prompts = fitting(drawn, list(models.values())[-1], settings.max_new)
+    metrics: Metrics = {"prompts": len(prompts), "prompts_too_long": len(drawn) - len(prompts), **baselines(context)}
+    if not prompts:
+        context.ledger.note(
+            f"evaluate.prompts: of {len(drawn)} held-out prompts none leaves room for evaluate.max_new = "
+            f"{settings.max_new}, so the models were asked nothing; give more dialogues"
+        )
+        write_jsonl(context.work / "answers.jsonl", [])
+        return metrics
     judge = World(world.seed) if any("question_id" in prompt.meta for prompt in prompts) else None
-    models = {NAMES[name]: artifact for name, artifact in context.inputs.items() if name in NAMES}
     rows: list[dict[str, Any]] = [
         {"prompt": messages(prompt), "meta": prompt.meta, "greedy": {}, "sampled": {}} for prompt in prompts
     ]
-    metrics: Metrics = {"prompts": len(prompts), **baselines(context)}
     total = 2 * len(models)
     for number, (name, artifact) in enumerate(models.items()):
         model, vocabulary = open_model(artifact)
@@ -80,6 +89,13 @@ def run(context: Context) -> Metrics:
     write_jsonl(context.work / "answers.jsonl", rows)
     write_json(context.work / "specimens.json", specimens(rows, models, prompts))
     return metrics
+
+
+def fitting(prompts: list[Dialogue], artifact: Artifact, max_new: int) -> list[Dialogue]:
+    """The prompts that leave room for an answer in the model's context."""
+    model, vocabulary = open_model(artifact)
+    room = model.config.context - max_new
+    return [prompt for prompt in prompts if len(prompt_ids(vocabulary, messages(prompt))) <= room]
 
 
 def baselines(context: Context) -> Metrics:
@@ -176,23 +192,28 @@ def against_reference(context: Context, prompts: list[Dialogue], settings: Evalu
     policy, vocabulary = open_model(context.inputs["align"])
     name = "finetune" if "finetune" in context.inputs else "pretrain"
     reference, _ = open_model(context.inputs[name])
-    encoded = [prompt_ids(vocabulary, messages(prompt)) for prompt in prompts]
-    encoded = [ids for ids in encoded if len(ids) + settings.max_new <= policy.config.context]
+    encoded = sorted((prompt_ids(vocabulary, messages(prompt)) for prompt in prompts), key=len)
     seeds = [stream_seed(context.seed, "kl", place) for place in range(len(encoded))]
     reward = load_scalar(context.inputs["reward"].path).to(recall().device).eval()
     record = read_json(context.inputs["reward"].file("normalization.json"))
     found: Metrics = {}
     for key, model in (("aligned", policy), ("reference", reference)):
         completions = generate(model, encoded, seeds, Sampling(1.0, max_new=settings.max_new), 256)
-        ids, mask = (tensor.to(recall().device) for tensor in lay_out(encoded, completions, policy.config.padding or 0))
-        scores = (score_completions(reward, ids, mask) - record["mean"]) / record["deviation"]
-        found[f"reward_{key}"] = round(float(scores.mean()), 4)
+        scores, distances = [], []
+        for start in range(0, len(encoded), ROWS):
+            part = slice(start, start + ROWS)
+            laid_out = lay_out(encoded[part], completions[part], policy.config.padding or 0)
+            ids, mask = (tensor.to(recall().device) for tensor in laid_out)
+            scores += ((score_completions(reward, ids, mask) - record["mean"]) / record["deviation"]).tolist()
+            if key == "aligned":
+                mine, theirs = (log_probabilities(one, ids, mask)[0] for one in (policy, reference))
+                distances += ((mine - theirs) * mask).sum(1).tolist()
+        found[f"reward_{key}"] = round(float(np.mean(scores)), 4)
         if key == "aligned":
-            mine, _ = log_probabilities(policy, ids, mask)
-            theirs, _ = log_probabilities(reference, ids, mask)
-            per_completion = ((mine - theirs) * mask).sum(1)
-            found["kl_to_reference"] = round(float(per_completion.mean()), 4)
-            found["kl_to_reference_error"] = round(float(per_completion.std() / len(encoded) ** 0.5), 4)
+            found["kl_to_reference"] = round(float(np.mean(distances)), 4)
+            if len(distances) > 1:
+                error = float(np.std(distances, ddof=1)) / len(distances) ** 0.5
+                found["kl_to_reference_error"] = round(error, 4)
     return found
 
 
