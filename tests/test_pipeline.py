@@ -68,6 +68,15 @@ def test_bytes_of_outside_files_count(out: Path) -> None:
     assert go(out, raw) == ALL_FRESH
 
 
+def test_bytes_of_the_run_s_own_files_count_where_they_exist(out: Path) -> None:
+    stages = (STAGES[0], replace(STAGES[1], run_files=("people.sqlite",)), STAGES[2])
+    go(out, stages=stages)
+    assert go(out, stages=stages) == ALL_FRESH
+    (out / "people.sqlite").write_bytes(b"a > b")
+    assert go(out, stages=stages) == [("first", "fresh"), ("second", "done"), ("third", "fresh")]
+    assert go(out, stages=stages) == ALL_FRESH
+
+
 def test_a_new_version_of_a_stage_is_stale(out: Path) -> None:
     go(out)
     newer = (STAGES[0], replace(STAGES[1], version=2), STAGES[2])

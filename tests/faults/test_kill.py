@@ -1,6 +1,7 @@
 """`kill -9` at any moment: the run is begun again until it ends, and its bytes are those of a run never killed."""
 
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -102,6 +103,13 @@ def axe() -> Axe:
     return Axe()
 
 
+@pytest.fixture
+def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No waiting for the disk: these kills end an attempt, not the computer."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+@pytest.mark.usefixtures("quick_disk")
 def test_killed_once_before_every_operation_on_files(tmp_path: Path, axe: Axe) -> None:
     """An old run is brought up to date, killed at one place, and goes on: at each place there is."""
     old, raw = tmp_path / "old", {"first": {"factor": 5}, "second": {"steps": 4}, "third": {"steps": 4}}
@@ -120,6 +128,7 @@ def test_killed_once_before_every_operation_on_files(tmp_path: Path, axe: Axe) -
     assert operations > 100
 
 
+@pytest.mark.usefixtures("quick_disk")
 def test_killed_again_and_again(tmp_path: Path, axe: Axe, whole: Path) -> None:
     """Each attempt gets a little further than the one before."""
     out, operations = tmp_path / "run", 0
