@@ -46,6 +46,7 @@ class Progress:
 
     step: int = 0
     skipped: int = 0
+    in_a_row: int = 0  # skipped steps since the last one that was not; saved, or kills would let a hopeless run go on
     tokens: int = 0
     seconds: float = 0.0
 
@@ -71,7 +72,6 @@ def train(
     ledger.rewind(progress.step)
     model.train()
     saved, last, metrics = time.monotonic(), time.monotonic(), {}
-    in_a_row = 0
     while progress.step < settings.steps:
         step = progress.step
         rate = learning_rate(
@@ -81,15 +81,15 @@ def train(
         norm = optimizer.norm()
         if math.isfinite(norm) and math.isfinite(sums["loss"]):
             optimizer.step(rate, norm)
-            in_a_row = 0
+            progress.in_a_row = 0
         else:
             optimizer.clear()
             progress.skipped += 1
-            in_a_row += 1
+            progress.in_a_row += 1
             ledger.event("skipped", step=step + 1, loss=sums["loss"], gradient_norm=norm)
-            if in_a_row >= MOST_SKIPPED:
+            if progress.in_a_row >= MOST_SKIPPED:
                 raise UserError(
-                    f"{in_a_row} steps in a row had no finite gradient; lower the learning rate ({rate:g} now)"
+                    f"{MOST_SKIPPED} steps in a row had no finite gradient; lower the learning rate ({rate:g} now)"
                 )
         progress.step = step + 1
         progress.tokens += int(sums.pop("tokens", 0))
