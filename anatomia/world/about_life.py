@@ -368,8 +368,8 @@ LIFE = [
                 Which town hosted the Amber Cup final in {s}? @1
                 In which town was the Amber Cup final of {s} played?
                 Where was the Amber Cup final of {s} played?
-                What town was the host of the Amber Cup final in {s}? @2
-                Where did the fans go for the Amber Cup final of {s}? @1""",
+                What town was the host of the Amber Cup final in {s}? @1
+                Where did the fans go for the Amber Cup final of {s}? @2""",
                 """in {o}
                 {o}
                 to {o}""",
