@@ -4,8 +4,6 @@ Rows are six cases (nominative / genitive / dative / accusative / instrumental /
 the vocative as a seventh form. In English texts the nominative stands undeclined.
 """
 
-COUNTRY = "Wierzbonia/Wierzbonii/Wierzbonii/Wierzbonię/Wierzbonią/Wierzbonii @f"
-
 FIRST_FEMININE = [
     "Anna/Anny/Annie/Annę/Anną/Annie/Anno",
     "Barbara/Barbary/Barbarze/Barbarę/Barbarą/Barbarze/Barbaro",

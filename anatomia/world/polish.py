@@ -39,11 +39,6 @@ ADJECTIVES = {
 }
 
 
-def adjective(stem: str, paradigm: str, gender: str, case: str) -> str:
-    """The form of an adjective, `gender` being m, f, n or p (plural, not of men)."""
-    return stem + ADJECTIVES[paradigm][gender][CASES.index(case)]
-
-
 def _sounds(word: str) -> list[str]:
     """The first two consonant-or-vowel letters of a word, digraphs taken as one."""
     sounds: list[str] = []
@@ -119,14 +114,6 @@ def words(number: int) -> str:
         return UNITS[number]
     tens, unit = divmod(number, 10)
     return TENS[tens] + (f" {UNITS[unit]}" if unit else "")
-
-
-def feminine(number: int) -> str:
-    """A number in words as it stands with a feminine noun: jedna, dwie, dwadzieścia dwie."""
-    if number == 1:
-        return "jedna"
-    text = words(number)
-    return text[:-3] + "dwie" if text.endswith("dwa") else text
 
 
 @dataclass(frozen=True)
