@@ -61,9 +61,10 @@ def group_advantages(scores: Tensor, size: int, scale: bool = True) -> Tensor:
     4.1.2). `scale=False` leaves the deviation out (Liu et al. 2025, Dr. GRPO). A group without spread gives 0."""
     groups = scores.view(-1, size)
     centred = groups - groups.mean(1, keepdim=True)
-    if scale:
+    if scale and size > 1:
         centred = centred / (groups.std(1, keepdim=True) + 1e-4)
-    return centred.reshape(-1)
+    spread = groups.amax(1, keepdim=True) > groups.amin(1, keepdim=True)
+    return (centred * spread).reshape(-1)  # else the mean's rounding, blown up by the division, would be a direction
 
 
 def clipped_policy_loss(
