@@ -22,7 +22,9 @@ def opening(view: View | None) -> dict[str, Any] | None:
 
 def evaluate(view: View) -> Chapter:
     flow = [(known(view.metric("prompts")), "prompts"), (known(view.metric("kl_to_reference"), two), "kl")]
-    return chapter(view, flow, exact=exact, preferred=preferred, questions=answered, generation=generation)
+    return chapter(
+        view, flow, exact=exact, preferred=preferred, baselines=baselines, questions=answered, generation=generation
+    )
 
 
 def answered(view: View) -> list[dict[str, Any]]:
@@ -63,6 +65,18 @@ def exact(view: View) -> dict[str, Any] | None:
         if share is not None
     ]
     return {"rows": rows, "count": number(view.artifact.metrics["prompts"])} if rows else None
+
+
+def baselines(view: View) -> list[dict[str, Any]]:
+    """Bits per byte of the base model and of simple models on the same held-out text, as bars."""
+    names = {"base": text("model.base"), "ngram": text("evaluate.ngram"), "xz": text("evaluate.xz")}
+    values = {name: view.metric(f"baselines.{name}_bits_per_byte") for name in names}
+    known_values = {name: value for name, value in values.items() if value is not None}
+    most = max(known_values.values(), default=1.0)
+    return [
+        {"model": name, "name": names[name], "value": two(value), "width": 100 * value / most}
+        for name, value in known_values.items()
+    ]
 
 
 def preferred(view: View) -> list[dict[str, Any]]:
