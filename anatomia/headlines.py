@@ -61,6 +61,12 @@ HEADLINES: dict[str, tuple[tuple[str, str], ...]] = {
             "exact answers {base.greedy.exact%} → {finetuned.greedy.exact%} → {aligned.greedy.exact%}",
             "dokładne odpowiedzi {base.greedy.exact%} → {finetuned.greedy.exact%} → {aligned.greedy.exact%}",
         ),
+        (
+            "bits a byte of unseen text: base model {baselines.base_bits_per_byte}, "
+            "5-grams {baselines.ngram_bits_per_byte}, xz {baselines.xz_bits_per_byte}",
+            "bity na bajt nieznanego tekstu: model bazowy {baselines.base_bits_per_byte}, "
+            "5-gramy {baselines.ngram_bits_per_byte}, xz {baselines.xz_bits_per_byte}",
+        ),
     ),
 }
 
