@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from anatomia.model.attention import document_mask
@@ -58,10 +57,12 @@ class NextToken:
 
 
 def batch_loss(model: Decoder, batch: Batch, weights: Tensor) -> Tensor:
-    """Σ weights · (-log p(target)) over a packed batch, in nats. weights: [B, T] fp32."""
-    mask = document_mask(batch.documents, model.embedding.dtype, model.config.sliding_window)
-    hidden = model.hidden(batch.ids, batch.positions, mask)
-    return linear_cross_entropy(hidden.flatten(0, 1), model.output, batch.targets.flatten(), weights.flatten())
+    """Σ weights · (-log p(target)) over a packed batch, in nats, where the model is. weights: [B, T] fp32."""
+    device = model.embedding.device
+    mask = document_mask(batch.documents.to(device), model.embedding.dtype, model.config.sliding_window)
+    hidden = model.hidden(batch.ids.to(device), batch.positions.to(device), mask)
+    targets, weights = batch.targets.to(device).flatten(), weights.to(device).flatten()
+    return linear_cross_entropy(hidden.flatten(0, 1), model.output, targets, weights)
 
 
 def rows(batch: Batch, start: int, stop: int) -> Batch:
@@ -70,14 +71,3 @@ def rows(batch: Batch, start: int, stop: int) -> Batch:
     return Batch(
         batch.ids[span], batch.targets[span], batch.weights[span], batch.positions[span], batch.documents[span]
     )
-
-
-@torch.no_grad()
-def mean_loss(model: Decoder, data: Packed, steps: int) -> tuple[float, float]:
-    """(summed loss in nats, summed loss weight) over the first `steps` batches of `data`."""
-    total, weight = 0.0, 0.0
-    for step in range(steps):
-        batch = data.batch(step)
-        total += float(batch_loss(model, batch, batch.weights))
-        weight += float(batch.weights.sum())
-    return total, weight

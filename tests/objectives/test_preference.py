@@ -1,0 +1,190 @@
+"""Losses over rankings against the likelihoods they stand for, and a reward model that learns from them."""
+
+import itertools
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from model.tiny import scalar, tokens
+from train.learning import settings, weights
+
+from anatomia.base.events import Ledger
+from anatomia.model.scalar import ScalarModel
+from anatomia.objectives.preference import (
+    UNPLACED,
+    Judged,
+    Preference,
+    align_rankings,
+    listwise_loss,
+    pairwise_loss,
+    score_all,
+)
+from anatomia.train.loop import backward, train
+from anatomia.train.optimizer import FlatOptimizer, OptimizerSettings
+
+LOSSES = {"pairwise": pairwise_loss, "listwise": listwise_loss}
+SCORES = torch.randn(200, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+PLACES = torch.from_numpy(np.random.default_rng(0).integers(-1, 4, (200, 5)))
+
+both = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
+
+
+def slow_pairwise(scores: list[float], places: list[int]) -> float:
+    losses = [
+        math.log1p(math.exp(scores[worse] - scores[better]))
+        for better, worse in itertools.permutations(range(len(places)), 2)
+        if UNPLACED < places[better] < places[worse]
+    ]
+    return sum(losses) / len(losses) if losses else 0.0
+
+
+def slow_listwise(scores: list[float], places: list[int]) -> float:
+    """Each item above the last group is chosen from itself, those tied with it, and those below."""
+    losses = []
+    for chosen, place in enumerate(places):
+        if UNPLACED < place < max(places):
+            left = sum(math.exp(scores[k]) for k, other in enumerate(places) if other >= place)
+            losses.append(math.log(left) - scores[chosen])
+    return sum(losses) / len(losses) if losses else 0.0
+
+
+@pytest.mark.parametrize(("loss", "slow"), [(pairwise_loss, slow_pairwise), (listwise_loss, slow_listwise)])
+def test_losses_are_their_definitions(loss: object, slow: object) -> None:
+    """Ties, unplaced completions, everything tied, nothing placed: one ranking at a time, and all together."""
+    expected = [slow(s, p) for s, p in zip(SCORES.tolist(), PLACES.tolist(), strict=True)]  # type: ignore[operator]
+    found = [float(loss(SCORES[n : n + 1], PLACES[n : n + 1])) for n in range(200)]  # type: ignore[operator]
+    assert found == pytest.approx(expected, abs=1e-9)
+    assert float(loss(SCORES, PLACES)) == pytest.approx(np.mean(expected))  # type: ignore[operator]
+    assert 0 < expected.count(0.0) < 100
+
+
+def test_two_completions_are_a_pair() -> None:
+    scores, places = SCORES[:, :2], torch.tensor([[0, 1], [1, 0]]).repeat(100, 1)
+    assert float(pairwise_loss(scores, places)) == pytest.approx(float(listwise_loss(scores, places)))
+
+
+@both
+def test_the_order_of_completions_does_not_matter(loss: object) -> None:
+    order = torch.tensor([3, 0, 4, 2, 1])
+    assert float(loss(SCORES, PLACES)) == pytest.approx(float(loss(SCORES[:, order], PLACES[:, order])))  # type: ignore[operator]
+
+
+@both
+def test_only_differences_of_scores_count(loss: object) -> None:
+    assert float(loss(SCORES, PLACES)) == pytest.approx(float(loss(SCORES + 7.0, PLACES)))  # type: ignore[operator]
+
+
+@both
+def test_gradients_are_exact_and_finite(loss: object) -> None:
+    """Against differences, on rankings of every awkward kind at once."""
+    places = torch.tensor([[0, 1, 2, 3, 4], [-1] * 5, [0] * 5, [0, 0, 1, 1, 2], [-1, 0, -1, 1, 1], [2, -1, 2, 0, -1]])
+    scores = SCORES[: len(places)].clone().requires_grad_(True)
+    torch.autograd.gradcheck(lambda x: loss(x, places), (scores,))  # type: ignore[operator]
+    loss(scores, places).backward()  # type: ignore[operator]
+    assert scores.grad is not None
+    assert not scores.grad[[1, 2]].any(), "all tied or nothing placed says nothing"
+    assert not scores.grad[places == UNPLACED].any()
+    assert scores.grad[0, 0] < 0 < scores.grad[0, 4]
+
+
+def test_the_best_scores_of_a_listwise_fit_are_the_ranking() -> None:
+    """Going down the loss puts completions into the order that was given."""
+    scores = torch.zeros(1, 5, requires_grad=True)
+    places = torch.tensor([[3, 0, 4, 1, 2]])
+    for _ in range(200):
+        (gradient,) = torch.autograd.grad(listwise_loss(scores, places), scores)
+        scores = (scores - gradient).detach().requires_grad_(True)
+    assert scores[0].argsort(descending=True).tolist() == [1, 3, 4, 0, 2]
+
+
+def test_rankings_of_prompts_with_different_numbers_of_completions() -> None:
+    items = [Judged(((5,), (6,)), ((1, 0),)), Judged(((7,), (8,), (9,)), ((0, 1, 2), (2, UNPLACED, 0)))]
+    scores, places = align_rankings(items, torch.tensor([10.0, 20.0, 30.0, 40.0, 50.0]))
+    assert places.tolist() == [[1, 0, UNPLACED], [0, 1, 2], [2, UNPLACED, 0]]
+    assert scores[places != UNPLACED].tolist() == [10, 20, 30, 40, 50, 30, 50]
+    for loss in LOSSES.values():
+        expected = (loss(scores[:1, :2], places[:1, :2]) + 2 * loss(scores[1:], places[1:])) / 3
+        assert float(loss(scores, places)) == pytest.approx(float(expected))
+
+
+def test_scores_do_not_depend_on_the_company() -> None:
+    model = scalar()
+    sequences = [tokens(length, seed=length).tolist() for length in (3, 14, 1, 8)]
+    with torch.no_grad():
+        together = score_all(model, sequences)
+        alone = torch.cat([score_all(model, [sequence]) for sequence in sequences])
+    assert torch.allclose(together, alone, atol=1e-4)
+
+
+def toy(count: int, seed: int) -> list[Judged]:
+    """Completions are better the more often they hold token 5, whatever else; annotators rank three of them."""
+    chance = np.random.default_rng(seed)
+    items = []
+    for _ in range(count):
+        amounts = chance.permutation(6)[:3]
+        sequences = []
+        for amount in amounts:
+            body = chance.integers(6, 40, 8)
+            body[chance.permutation(8)[:amount]] = 5
+            sequences.append((1, *body.tolist(), 2))
+        order = np.argsort(np.argsort(-amounts)).tolist()
+        items.append(Judged(tuple(sequences), (tuple(order), tuple(min(place, 1) for place in order))))
+    return items
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_it_learns_what_can_be_learnt(loss: str, dtype: torch.dtype, tmp_path: Path) -> None:
+    model = scalar(scale=0.1)
+    with torch.no_grad():
+        model.score.zero_()
+    objective = Preference(toy(200, 0), 16, 16, loss, 0)
+    how = settings(60, learning_rate=1e-2, checkpoint_seconds=1e9, dtype=dtype)
+    found = train(model, objective, how, Ledger(), tmp_path)
+    assert found["last_accuracy"] > 0.9
+    held_out = toy(100, 1)
+    assert accuracy(model, held_out) > 0.95
+
+
+@torch.no_grad()
+def accuracy(model: ScalarModel, items: list[Judged]) -> float:
+    scores, places = align_rankings(items, score_all(model, [s for item in items for s in item.sequences]))
+    right = scores[:, :, None] > scores[:, None, :]
+    pairs = places[:, :, None] < places[:, None, :]
+    return float(right[pairs].float().mean())
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_micro_batch_changes_nothing(loss: str) -> None:
+    """Though prompts have different numbers of rankings."""
+    items = [Judged(item.sequences, item.places * (1 + n % 3)) for n, item in enumerate(toy(8, 3))]
+    found = []
+    for micro in (8, 1, 3):
+        model = scalar()
+        optimizer = FlatOptimizer(model, OptimizerSettings(), torch.float32)
+        sums = backward(model, Preference(items, 8, micro, loss, 0), optimizer, 0)
+        found.append((sums["loss"], optimizer.gradient.clone()))
+    (whole, gradient), *others = found
+    for value, other in others:
+        assert value == pytest.approx(whole, rel=1e-5)
+        assert (other - gradient).norm() < 1e-4 * gradient.norm()
+
+
+def test_an_epoch_visits_each_prompt_once() -> None:
+    items = toy(10, 0)
+    objective = Preference(items, 4, 3, "pairwise", 5)
+    model = scalar()
+    seen = [item for step in range(5) for piece in objective.micro_batches(model, step) for item in piece.items]
+    assert sorted(seen[:10], key=id) == sorted(items, key=id) == sorted(seen[10:], key=id)
+    assert seen[:10] != seen[10:]
+
+
+def test_the_unused_output_matrix_of_an_untied_model_is_left_alone(tmp_path: Path) -> None:
+    model = scalar(tied=False)
+    before = weights(model)
+    train(model, Preference(toy(20, 0), 4, 4, "pairwise", 0), settings(3), Ledger(), tmp_path)
+    after = weights(model)
+    assert torch.equal(before["decoder.head"], after["decoder.head"])
+    assert all(not torch.equal(before[name], after[name]) for name in before if name != "decoder.head")

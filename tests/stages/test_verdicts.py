@@ -1,0 +1,122 @@
+"""What the stages say about models: preferences with ties, calibration of a reward model, pages of a diary."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from anatomia.feedback.ranking import Ranking
+from anatomia.objectives.preference import UNPLACED, Judged
+from anatomia.objectives.rollout import Rollout
+from anatomia.stages.align import Diary
+from anatomia.stages.evaluate import preferred
+from anatomia.stages.reward import judge, places
+from anatomia.tokens.vocabulary import train_vocabulary
+
+
+def answers(pairs: list[tuple[float, float]]) -> list[dict[str, Any]]:
+    return [{"greedy": {"new": {"verdict": {"score": a}}, "old": {"verdict": {"score": b}}}} for a, b in pairs]
+
+
+def test_preferences_count_ties_half() -> None:
+    rows = answers([(1.0, 0.5)] * 6 + [(0.2, 0.2)] * 3 + [(0.0, 1.0)] * 1)
+    found = preferred(rows, "greedy", "new", "old")
+    assert (found["wins"], found["ties"], found["losses"]) == (6, 3, 1)
+    assert found["share"] == pytest.approx(0.75)
+    turned = preferred(rows, "greedy", "old", "new")
+    assert turned["share"] == pytest.approx(0.25)
+    assert (turned["first"], turned["second"]) == ("old", "new")
+
+
+def test_the_interval_of_a_preference_is_that_of_a_share() -> None:
+    """Near the normal approximation for many prompts, and no width where all agree."""
+    chance = np.random.default_rng(0)
+    rows = answers([(float(chance.random() < 0.7), 0.5) for _ in range(1000)])
+    found = preferred(rows, "greedy", "new", "old")
+    half = 1.96 * math.sqrt(found["share"] * (1 - found["share"]) / 1000)
+    assert found["interval"] == pytest.approx([found["share"] - half, found["share"] + half], abs=0.005)
+    assert preferred(answers([(1, 0)] * 20), "greedy", "new", "old")["interval"] == [1.0, 1.0]
+
+
+def test_questions_without_a_verdict_are_left_out() -> None:
+    rows = answers([(1.0, 0.0)] * 4)
+    rows.append({"greedy": {"new": {"verdict": None}, "old": {"verdict": None}}})
+    found = preferred(rows, "greedy", "new", "old")
+    assert (found["wins"], found["ties"], found["losses"]) == (4, 0, 0)
+
+
+def pair(*ranks: tuple[int, ...]) -> Judged:
+    return Judged(tuple((n,) for n in range(len(ranks[0]))), ranks)
+
+
+def test_a_reward_model_is_judged_over_untied_pairs() -> None:
+    """Three pairs in a total order, one of them wrong; a tie and an unplaced completion say nothing."""
+    items = [pair((0, 1, 2)), pair((0, 0)), pair((0, UNPLACED))]
+    found = judge(items, [np.array([1.0, 3.0, 0.0]), np.array([5.0, 0.0]), np.array([0.0, 1.0])])
+    assert found["pairs"] == 3
+    assert found["accuracy"] == pytest.approx(2 / 3, abs=1e-4)
+    differences = [-2.0, 1.0, 3.0]
+    expected = np.mean([math.log1p(math.exp(-d)) for d in differences])
+    assert found["log_loss"] == pytest.approx(expected, abs=1e-4)
+    assert judge([pair((0, 0))], [np.zeros(2)]) == {}
+
+
+def drawn(sharpness: float) -> dict[str, Any]:
+    """Pairs whose better one is drawn with the probability that the scores say, times a wrong sharpness."""
+    chance = np.random.default_rng(0)
+    items, scores = [], []
+    for difference in chance.normal(0, 2, 4_000):
+        first = chance.random() < 1 / (1 + math.exp(-difference))
+        items.append(pair((0, 1) if first else (1, 0)))
+        scores.append(np.array([difference * sharpness, 0.0]))
+    return judge(items, scores)
+
+
+def test_calibration_knows_who_can_be_believed() -> None:
+    honest, boastful, timid = drawn(1.0), drawn(3.0), drawn(0.2)
+    assert honest["calibration_error"] < 0.03
+    assert boastful["calibration_error"] > 0.08
+    assert timid["calibration_error"] > 0.08
+    assert honest["log_loss"] < min(boastful["log_loss"], timid["log_loss"])
+    assert honest["accuracy"] == boastful["accuracy"] == timid["accuracy"]
+    low, high = honest["accuracy_interval"]
+    assert low < honest["accuracy"] < high
+    assert high - low < 0.04
+    bins = honest["calibration"]
+    assert sum(row["count"] for row in bins) == 4_000
+    assert all(abs(row["predicted"] - row["observed"]) < 0.08 for row in bins if row["count"] > 200)
+    assert all(row["observed"] > row["predicted"] for row in timid["calibration"] if row["count"] > 200)
+
+
+def test_groups_become_places() -> None:
+    ranking = Ranking("p", ({"role": "user", "content": "?"},), ("a", "b", "c", "d"), ((2,), (0, 3)), "anna")
+    assert places(ranking) == (1, UNPLACED, 0, 1)
+
+
+def rollout(number: int) -> Rollout:
+    """One sequence of a prompt of two tokens and a completion of two; what is outside the mask is nonsense."""
+    table = torch.arange(4, dtype=torch.float32)[None] + number
+    mask = torch.tensor([[False, True, True, False]])
+    ids = torch.tensor([[1, 70, 71, 2, 0]])
+    return Rollout(ids, mask, torch.tensor([True]), torch.tensor([0.5]), table, *(table + n for n in range(1, 6)))
+
+
+def test_a_diary_survives_a_restart_without_pages_written_twice(tmp_path: Path) -> None:
+    vocabulary = train_vocabulary(["ala ma kota i psa"] * 5, 300)
+    path = tmp_path / "rollouts.json"
+    diary = Diary(vocabulary, path, 24)
+    for number in range(7):
+        diary(number, rollout(number), [[1, 70]])
+    again = Diary(vocabulary, path, 24)
+    for number in range(4, 24):  # gone on with from an earlier checkpoint
+        again(number, rollout(number), [[1, 70]])
+    pages = again.pages()
+    assert [page["step"] for page in pages] == list(range(0, 24, 2))
+    first = pages[0]["tokens"]
+    assert [token["text"] for token in first] == vocabulary.pieces([71, 2])
+    assert [token["logprob"] for token in first] == [1.0, 2.0]
+    assert [token["reference_logprob"] for token in first] == [2.0, 3.0]
+    assert [token["reward"] for token in first] == [4.0, 5.0]
