@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-CHUNK = 1024
+CHUNK = 512
 
 
 class LinearCrossEntropy(torch.autograd.Function):
@@ -15,21 +15,20 @@ class LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         wanted = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
-        total = torch.zeros((), device=hidden.device)
+        total = torch.zeros((), device=hidden.device, dtype=weights.dtype)
         hidden_gradient = torch.empty_like(hidden if wanted else hidden[:0])
-        weight_gradient = torch.zeros(weight.shape if wanted else (0,), device=weight.device)
+        weight_gradient = torch.zeros(weight.shape if wanted else (0,), device=weight.device, dtype=weights.dtype)
+        full = torch.promote_types(hidden.dtype, torch.float32)
         for start in range(0, hidden.shape[0], CHUNK):
             span = slice(start, start + CHUNK)
             h, t, w = hidden[span], targets[span, None], weights[span, None]
-            logits = torch.mm(h, weight.t()).float()
-            normal = torch.logsumexp(logits, -1, keepdim=True)
-            total += (w * (normal - logits.gather(1, t))).sum()
+            chances = torch.softmax(torch.mm(h, weight.t()), -1, dtype=full)
+            right = chances.gather(1, t)
+            total -= (w * right.clamp(min=torch.finfo(full).tiny).log()).sum()
             if wanted:
-                gradient = logits.sub_(normal).exp_().mul_(w)
-                gradient.scatter_add_(1, t, -w)
-                gradient = gradient.to(hidden.dtype)
-                torch.mm(gradient, weight, out=hidden_gradient[span])
-                weight_gradient += torch.mm(gradient.t(), h)
+                gradient = chances.to(hidden.dtype).scatter_(1, t, (right - 1).to(hidden.dtype))
+                hidden_gradient[span] = torch.mm(gradient, weight) * w
+                weight_gradient += torch.mm(gradient.t(), (h * w).to(h.dtype))
         if wanted:
             ctx.save_for_backward(hidden_gradient, weight_gradient.to(weight.dtype))
         return total
