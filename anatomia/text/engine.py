@@ -2,11 +2,13 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import chain, islice
 from multiprocessing.connection import wait
 from typing import TypeVar
@@ -47,7 +49,8 @@ def map_ordered(
         waiting: deque[Future[Result]] = deque()
         try:
             for task in chain(head, tasks):
-                waiting.append(pool.submit(function, task))
+                with _interrupts_wait():
+                    waiting.append(pool.submit(function, task))
                 if len(waiting) >= 2 * processes:
                     yield waiting.popleft().result()
             while waiting:
@@ -57,13 +60,31 @@ def map_ordered(
                 "a worker process was killed, most likely for want of memory; close other programs and run again"
             ) from error
         finally:
-            for future in waiting:
-                future.cancel()
+            if waiting:  # given up half-way, by Ctrl-C or an error: nobody wants what is still being made
+                for future in waiting:
+                    future.cancel()
+                for worker in context.active_children():
+                    worker.kill()
+
+
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Hold Ctrl-C back for a moment. A worker started meanwhile never hears it: a terminal sends it to parent and
+    workers alike, and the parent, which stops them, is the one to say something."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _prepare() -> None:
     """In a worker: one thread each, and no life after the parent's death (a killed parent cannot tell its workers)."""
     os.environ["RAYON_NUM_THREADS"] = "1"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be held back
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
