@@ -21,7 +21,7 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes | memoryview) -> None:
     """Write `data` to `path` so that a reader, or a machine after a crash, sees all of it or none."""
     partial = path.with_name(path.name + PARTIAL)
     with open(partial, "wb") as handle:

@@ -117,16 +117,21 @@ def gather(parts: Sequence[Part], directory: Path, scratch: Path, threshold: flo
 
 
 def _sketches(parts: Sequence[Part], wanted: NDArray[np.bool_], scratch: Path) -> NDArray[np.uint32]:
-    """The sketches of the wanted documents, one after another in a file mapped into memory."""
+    """The sketches of the wanted documents, one after another in a file mapped into memory.
+
+    It is written first and mapped then: a disk that fills up under a mapping would end the process without a word.
+    """
+    shape = (int(wanted.sum()), BANDS * ROWS)
+    if not shape[0]:
+        return np.zeros(shape, np.uint32)
     path = scratch / "sketches.npy"
-    shape = (max(1, int(wanted.sum())), BANDS * ROWS)
-    values = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint32, shape=shape)
-    done = begin = 0
-    for part in parts:
-        chosen = part.sketches()[wanted[begin : begin + part.documents]]
-        values[done : done + len(chosen)] = chosen
-        done, begin = done + len(chosen), begin + part.documents
-    return values[:done]
+    begin = 0
+    with open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<u4", "fortran_order": False, "shape": shape})
+        for part in parts:
+            file.write(part.sketches()[wanted[begin : begin + part.documents]].astype("<u4").tobytes())
+            begin += part.documents
+    return np.load(path, mmap_mode="r")
 
 
 def _validation(ids: NDArray, reasons: dict[int, Duplicate], fraction: float) -> NDArray[np.bool_]:

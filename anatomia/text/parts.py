@@ -1,5 +1,6 @@
 """A corpus in the making, in parts: what one process made of one batch, on disk, kept over a kill."""
 
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from anatomia.base.files import read_json, write_json
+from anatomia.base.files import read_json, write_bytes, write_json
 from anatomia.text.crawl import Page, Refused
 from anatomia.text.document import Document
 from anatomia.text.refine import SHOWN, Refined
@@ -75,10 +76,11 @@ def write_part(directory: Path, key: str, refined: Refined) -> Part:
         "meta": [json.dumps(document.meta, ensure_ascii=False) for document in documents],
         "before": refined.befores,
     }
-    pq.write_table(
-        pa.table(columns, schema=COLUMNS.append(pa.field("before", pa.string()))), directory / f"{key}.parquet"
-    )
-    np.save(directory / f"{key}.npy", refined.sketches)
+    table, sketches = io.BytesIO(), io.BytesIO()
+    pq.write_table(pa.table(columns, schema=COLUMNS.append(pa.field("before", pa.string()))), table)
+    np.save(sketches, refined.sketches)
+    write_bytes(directory / f"{key}.parquet", table.getbuffer())
+    write_bytes(directory / f"{key}.npy", sketches.getbuffer())
     counts: dict[str, list[int]] = {}
     specimens: list[Refused] = []
     for item in refined.refused:
