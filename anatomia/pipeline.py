@@ -258,6 +258,7 @@ class _Job:
         if is_complete(workspace_of(self.final), fingerprint):  # killed between the last byte and the renames
             return finish(workspace_of(self.final), self.final)
         work = workspace(self.final, fingerprint)
+        self.ledger.begin()
         begun = time.perf_counter()
         context = Context(
             settings=self.settings,

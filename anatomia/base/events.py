@@ -39,11 +39,18 @@ class Ledger:
         """A sentence for the user."""
         self.event("note", text=text)
 
+    def begin(self) -> None:
+        """Drop what a killed stage will say again however far it came: what has no step; and a line cut short."""
+        self._keep(lambda event: "step" in event)
+
     def rewind(self, step: int) -> None:
-        """Drop the events of steps after `step`, and a line cut short by a kill: they are about to happen again."""
+        """Drop the events of steps after `step`: they are about to happen again."""
+        self._keep(lambda event: event.get("step", 0) <= step)
+
+    def _keep(self, wanted: Callable[[Event], bool]) -> None:
         if self.path is None or not self.path.exists():
             return
-        kept = [event for event in read_events(self.path) if event.get("step", 0) <= step]
+        kept = [event for event in read_events(self.path) if wanted(event)]
         partial = self.path.with_name(self.path.name + ".partial")
         partial.write_text("".join(json.dumps(event, ensure_ascii=False) + "\n" for event in kept), encoding="utf-8")
         os.replace(partial, self.path)
