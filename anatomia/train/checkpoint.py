@@ -33,7 +33,9 @@ def save_checkpoint(directory: Path, step: int, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(directory: Path) -> tuple[int, dict[str, Any]] | None:
-    """The newest undamaged checkpoint as (steps done, state), or None. Damaged ones are removed."""
+    """The newest undamaged checkpoint as (steps done, state), or None. Damaged and half-written ones are removed."""
+    for partial in directory.glob("step-*.partial"):
+        partial.unlink()
     for path in sorted(directory.glob(PATTERN), reverse=True):
         data = path.read_bytes()
         if len(data) > 32 and hashlib.sha256(memoryview(data)[32:]).digest() == data[:32]:
