@@ -79,7 +79,7 @@ class Attempt:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            start_new_session=True,
+            process_group=0,
         )
         self.stage = START
         self.begun = {name: threading.Event() for name in MOMENTS}
