@@ -110,7 +110,7 @@ def test(arguments: list[str]) -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     say("pytest")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    run(ROOT, [str(PYTHON), "-m", "pytest", "-n", str(cores), *arguments])
+    run(ROOT, [str(PYTHON), "-m", "pytest", "-n", str(cores), "--dist", "loadgroup", *arguments])
 
 
 def run(directory: Path, command: list[str]) -> None:

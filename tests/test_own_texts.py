@@ -19,7 +19,7 @@ from anatomia.base.events import Event
 from anatomia.base.machine import Machine
 from anatomia.tokens.vocabulary import Vocabulary
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("own texts")]  # one process, so that the run is made once
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "own-texts.toml"
 MACHINE = Machine("test", 1, 0, 1.0, 1.0, "", "0", "cpu", "float32", 1)
@@ -204,8 +204,8 @@ def test_nothing_is_made_twice(whole: Made) -> None:
 
 
 def test_reinforcement_learning_straight_from_the_base_model(whole: Made) -> None:
-    made = again(whole, "straight", "finetune.enabled=false")
-    assert made.stages("fresh") == ["corpus", "tokenizer", "pretrain", "rank"]
+    made = again(whole, "straight", "finetune.enabled=false", "rank.rankings=[rankings/oasst.jsonl]")
+    assert made.stages("fresh") == ["corpus", "tokenizer", "pretrain"]
     assert "finetune" not in made.artifacts
     assert made.metrics("evaluate").keys() >= {"base", "aligned", "kl_to_reference"}
     assert made.metrics("align")["method"] == "ppo"
@@ -260,7 +260,14 @@ def test_going_on_from_a_model_that_transformers_made(whole: Made) -> None:
     )
     transformers.LlamaForCausalLM(config).save_pretrained(theirs)
     vocabulary.save(theirs)
-    made = again(whole, "theirs", "tokenizer.from=llama", "pretrain.from=llama", "pretrain.steps=10")
-    assert made.stages("fresh") == ["corpus", "rank"]
+    made = again(
+        whole,
+        "theirs",
+        "tokenizer.from=llama",
+        "pretrain.from=llama",
+        "pretrain.steps=10",
+        "rank.rankings=[rankings/oasst.jsonl]",
+    )
+    assert made.stages("fresh") == ["corpus"]
     assert made.metrics("pretrain")["bits_per_byte"] < 8
     assert transformers.AutoConfig.from_pretrained(made.artifacts["align"].path).hidden_size == 32
