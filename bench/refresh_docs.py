@@ -2,8 +2,8 @@
 
     python bench/refresh_docs.py DIRECTORY
 
-`DIRECTORY` holds `runs/world`, a finished run of the default recipe. A block begins with ```console; in it, a line `$ …`
-is a command, and what follows up to the next one is its output. Pages that end in .pl.md are run in Polish.
+`DIRECTORY` holds `runs/world`, a finished run of the default recipe. In a block that begins with ```console, a line
+`$ …` is a command, and what follows up to the next one is its output. Pages that end in .pl.md are run in Polish.
 """
 
 import os
@@ -22,13 +22,12 @@ def main() -> None:
     """Refresh every page."""
     directory = Path(sys.argv[1])
     for name in PAGES:
-        page = ROOT / name
+        text = (ROOT / name).read_text(encoding="utf-8")
+        parts = re.split(r"(?<=```console\n)(.*?)(?=```)", text, flags=re.S)  # every second part is a block
         language = "pl" if name.endswith(".pl.md") else "en"
-        text = page.read_text(encoding="utf-8")
-        fresh = re.sub(
-            r"(?<=```console\n).*?(?=```)", lambda block: again(block[0], directory, language), text, flags=re.S
-        )
-        page.write_text(fresh, encoding="utf-8", newline="\n")
+        parts[1::2] = [again(block, directory, language) for block in parts[1::2]]
+        fresh = "".join(parts)
+        (ROOT / name).write_text(fresh, encoding="utf-8", newline="\n")
         print(f"{name}: {'changed' if fresh != text else 'as it was'}")
 
 
