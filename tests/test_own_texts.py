@@ -19,7 +19,11 @@ from anatomia.base.events import Event
 from anatomia.base.machine import Machine
 from anatomia.tokens.vocabulary import Vocabulary
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("own texts")]  # one process, so that the run is made once
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.xdist_group("own texts"),  # one process, so that the run is made once
+    pytest.mark.timeout(1800),  # a minute where nothing else goes on, much more on a busy machine
+]
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "own-texts.toml"
 MACHINE = Machine("test", 1, 0, 1.0, 1.0, "", "0", "cpu", "float32", 1)
