@@ -13,8 +13,7 @@ class LinearCrossEntropy(torch.autograd.Function):
     Cut Your Losses, section 4: what is large is never stored)."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        wanted = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor, wanted: bool) -> Tensor:
         total = torch.zeros((), device=hidden.device, dtype=weights.dtype)
         hidden_gradient = torch.empty_like(hidden if wanted else hidden[:0])
         weight_gradient = torch.zeros(weight.shape if wanted else (0,), device=weight.device, dtype=weights.dtype)
@@ -22,9 +21,12 @@ class LinearCrossEntropy(torch.autograd.Function):
         for start in range(0, hidden.shape[0], CHUNK):
             span = slice(start, start + CHUNK)
             h, t, w = hidden[span], targets[span, None], weights[span, None]
-            chances = torch.softmax(torch.mm(h, weight.t()), -1, dtype=full)
+            logits = torch.mm(h, weight.t())
+            chances = torch.softmax(logits, -1, dtype=full)
+            best, place = chances.max(-1, keepdim=True)
+            normal = logits.gather(1, place).to(full) - best.log()  # logsumexp, without another pass over all logits
+            total += (w * (normal - logits.gather(1, t))).sum()
             right = chances.gather(1, t)
-            total -= (w * right.clamp(min=torch.finfo(full).tiny).log()).sum()
             if wanted:
                 gradient = chances.to(hidden.dtype).scatter_(1, t, (right - 1).to(hidden.dtype))
                 hidden_gradient[span] = torch.mm(gradient, weight) * w
@@ -34,11 +36,11 @@ class LinearCrossEntropy(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, scale: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, scale: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         hidden_gradient, weight_gradient = ctx.saved_tensors
         if scale.item() != 1.0:
             hidden_gradient, weight_gradient = hidden_gradient * scale, weight_gradient * scale
-        return hidden_gradient, weight_gradient, None, None
+        return hidden_gradient, weight_gradient, None, None, None
 
 
 def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -51,7 +53,7 @@ def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, weight
     used = weights.nonzero().squeeze(1)
     if used.numel() < weights.numel():
         hidden, targets, weights = hidden[used], targets[used], weights[used]
-    return LinearCrossEntropy.apply(hidden, weight, targets, weights)
+    return LinearCrossEntropy.apply(hidden, weight, targets, weights, torch.is_grad_enabled())
 
 
 def token_log_probabilities(hidden: Tensor, weight: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

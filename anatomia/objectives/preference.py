@@ -64,10 +64,17 @@ class Judged:
     Attributes:
         sequences: K token sequences, prompt and completion and end token.
         places: one list of K places per ranking of them.
+        prompt: how many tokens at the beginning of each sequence are the prompt's.
     """
 
     sequences: tuple[tuple[int, ...], ...]
     places: tuple[tuple[int, ...], ...]
+    prompt: int = 0
+
+    def with_strangers(self, strangers: Sequence[tuple[int, ...]]) -> "Judged":
+        """The same, with answers to other prompts placed below all that was ranked."""
+        sequences = self.sequences + tuple(self.sequences[0][: self.prompt] + tokens for tokens in strangers)
+        return Judged(sequences, tuple(p + (max(p) + 1,) * len(strangers) for p in self.places), self.prompt)
 
 
 @dataclass(frozen=True)
@@ -85,21 +92,33 @@ class Preference:
         items: the prompts with their rankings; every epoch visits each once in an order keyed by (seed, epoch).
         batch: prompts per step. micro: prompts per forward pass.
         loss: "pairwise" or "listwise".
+        strangers: how many answers to other prompts are added to each prompt as its worst, so that the model learns to
+            read the question as well as the answer (Liu et al. 2024, RRM: without them a reward model rewards what
+            good answers look like, whatever was asked).
     """
 
-    def __init__(self, items: Sequence[Judged], batch: int, micro: int, loss: str, seed: int) -> None:
+    def __init__(
+        self, items: Sequence[Judged], batch: int, micro: int, loss: str, seed: int, strangers: int = 0
+    ) -> None:
         self.items, self.batch, self.micro, self.seed = items, batch, micro, seed
-        self.function = LOSSES[loss]
+        self.function, self.strangers = LOSSES[loss], strangers
+        self.longest = max(len(sequence) for item in items for sequence in item.sequences)
 
     def micro_batches(self, model: nn.Module, step: int) -> Sequence[Piece]:
         chosen = []
         for place in range(step * self.batch, (step + 1) * self.batch):
             epoch, number = divmod(place, len(self.items))
             order = np.random.default_rng([self.seed, epoch]).permutation(len(self.items))
-            chosen.append(self.items[order[number]])
+            chosen.append(self._with_strangers(self.items[order[number]], place))
         total = sum(len(item.places) for item in chosen)
         parts = [chosen[start : start + self.micro] for start in range(0, len(chosen), self.micro)]
         return [Piece(part, sum(len(item.places) for item in part) / total) for part in parts]
+
+    def _with_strangers(self, item: Judged, place: int) -> Judged:
+        draw = np.random.default_rng([self.seed, place, 1])
+        others = [self.items[int(draw.integers(len(self.items)))] for _ in range(self.strangers)]
+        answers = [other.sequences[draw.integers(len(other.sequences))][other.prompt :] for other in others]
+        return item.with_strangers([answer for answer in answers if item.prompt + len(answer) <= self.longest])
 
     def loss(self, model: nn.Module, micro: Piece) -> tuple[Tensor, dict[str, Tensor | float]]:
         assert isinstance(model, ScalarModel)

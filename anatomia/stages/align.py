@@ -61,7 +61,6 @@ class AlignSettings(TrainingSettings):
     clip_ratio: float = Field(default=0.2, gt=0)
     value: float = Field(default=0.5, ge=0)
     unfinished: float = Field(default=2.0, ge=0)
-    temperature: float = Field(default=1.0, gt=0)
     max_new: int = Field(default=48, ge=1)
     learning_rate: float = Field(default=5e-5, gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
@@ -122,7 +121,7 @@ def reinforce(
         minibatches=settings.minibatches,
         micro=settings.micro_batch,
         kl=settings.kl,
-        sampling=Sampling(settings.temperature, max_new=settings.max_new),
+        sampling=Sampling(1.0, max_new=settings.max_new),
         clip=settings.clip_ratio,
         value=settings.value,
         unfinished=settings.unfinished,
@@ -180,7 +179,7 @@ def best_of_n(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Write `group` completions per prompt, keep the one the reward model likes best, fine-tune on those."""
     chosen = prompts[: settings.rollouts * settings.batch]
-    sampling = Sampling(settings.temperature, max_new=settings.max_new)
+    sampling = Sampling(1.0, max_new=settings.max_new)
     best: list[tuple[list[int], Completion]] = []
     means, tops = [], []
     for start in range(0, len(chosen), settings.batch):

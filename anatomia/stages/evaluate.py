@@ -40,12 +40,12 @@ class EvaluateSettings(Settings):
 
     Attributes:
         prompts: files (globs) of dialogues, of which the held-out share is asked, or "world" (held-out facts).
-        count: how many prompts. temperature: 0 compares the most probable answers; above, sampled ones.
+        count: how many prompts. temperature: of the sampled answers (the most probable ones are compared as well).
     """
 
     prompts: tuple[str, ...] = ()
     count: int = Field(default=400, ge=1)
-    temperature: float = Field(default=1.0, ge=0)
+    temperature: float = Field(default=0.7, ge=0)
     max_new: int = Field(default=48, ge=1)
 
 
@@ -67,9 +67,16 @@ def run(context: Context) -> Metrics:
         )
         write_jsonl(context.work / "answers.jsonl", [])
         return metrics
-    judge = World(world.seed) if any("question_id" in prompt.meta for prompt in prompts) else None
+    judge = World(world.seed) if any(prompt.meta.get("question_id") for prompt in prompts) else None
     rows: list[dict[str, Any]] = [
-        {"prompt": messages(prompt), "meta": prompt.meta, "greedy": {}, "sampled": {}} for prompt in prompts
+        {
+            "prompt": messages(prompt),
+            "expected": expected(prompt, judge),
+            "greedy": {},
+            "sampled": {},
+            "meta": prompt.meta,
+        }
+        for prompt in prompts
     ]
     total = 2 * len(models)
     for number, (name, artifact) in enumerate(models.items()):
@@ -80,6 +87,8 @@ def run(context: Context) -> Metrics:
                 row[kind][name] = describe(prompt, completion, vocabulary, judge)
             context.ledger.progress(2 * number + place + 1, total, "passes")
         metrics[name] = figures(rows, name, judge is not None)
+        if judge is not None:
+            metrics[name] |= further_exactness(judge, model, vocabulary, settings, context.seed)
     names = list(models)
     if judge is not None and len(names) > 1:
         for kind in ("greedy", "sampled"):
@@ -120,24 +129,40 @@ def baselines(context: Context) -> Metrics:
 def ask(
     model: Decoder, vocabulary: Vocabulary, prompts: list[Dialogue], temperature: float, max_new: int, seed: int
 ) -> list[Completion]:
-    """One completion per prompt; prompts that leave no room are answered with nothing."""
+    """One completion per prompt."""
     encoded = [prompt_ids(vocabulary, messages(prompt)) for prompt in prompts]
-    fitting = [place for place, ids in enumerate(encoded) if len(ids) + max_new <= model.config.context]
-    answers = [Completion() for _ in prompts]
-    seeds = [stream_seed(seed, "evaluate", place) for place in fitting]
-    found = generate(model, [encoded[place] for place in fitting], seeds, Sampling(temperature, max_new=max_new), 256)
-    for place, completion in zip(fitting, found, strict=True):
-        answers[place] = completion
-    return answers
+    seeds = [stream_seed(seed, "evaluate", place) for place in range(len(prompts))]
+    return generate(model, encoded, seeds, Sampling(temperature, max_new=max_new), 256)
+
+
+def further_exactness(
+    judge: World, model: Decoder, vocabulary: Vocabulary, settings: EvaluateSettings, seed: int
+) -> Metrics:
+    """The share of exact greedy answers to other questions of the world: facts that were asked about in training but in
+    words that were not, and sums that occur nowhere."""
+    found = {}
+    for name, split, kind in (("new_wording", "new_wording", "fact"), ("arithmetic", "held_out", "arithmetic")):
+        prompts = judge.prompts(split, stream_seed(judge.seed, "to evaluate", name), settings.count // 2 or 1, kind)
+        answers = ask(model, vocabulary, prompts, 0.0, settings.max_new, seed)
+        verdicts = [describe(p, a, vocabulary, judge)["verdict"] for p, a in zip(prompts, answers, strict=True)]
+        found[f"exact_{name}"] = round(float(np.mean([verdict["exact"] for verdict in verdicts])), 4)
+    return found
 
 
 def describe(prompt: Dialogue, completion: Completion, vocabulary: Vocabulary, judge: World | None) -> dict[str, Any]:
     """An answer's text and, for questions of the world, its verdict."""
     text = vocabulary.decode(completion.ids)
     found: dict[str, Any] = {"text": text, "finished": completion.finished, "verdict": None}
-    if judge is not None and "question_id" in prompt.meta:
+    if judge is not None and prompt.meta.get("question_id"):
         found["verdict"] = dict(vars(judge.judge(prompt.meta["question_id"], text, completion.finished)))
     return found
+
+
+def expected(prompt: Dialogue, judge: World | None) -> str:
+    """A good answer, where one is known: the world's, or what stands in the file."""
+    if judge is not None and prompt.meta.get("question_id"):
+        return judge.question(prompt.meta["question_id"]).full
+    return str(prompt.meta.get("reference", ""))
 
 
 def figures(rows: list[dict[str, Any]], name: str, judged: bool) -> Metrics:
@@ -224,7 +249,7 @@ def specimens(rows: list[dict[str, Any]], models: dict[str, Artifact], prompts: 
         {
             "prompt": row["prompt"][-1]["content"],
             "language": row["meta"].get("language", ""),
-            "expected": row["meta"].get("expected") or row["meta"].get("reference", ""),
+            "expected": row["expected"],
             "answers": row["greedy"],
         }
         for row in rows[::step][:12]
@@ -241,7 +266,7 @@ def check(recipe: Any, root: Path) -> None:
 
 STAGE = Stage(
     name="evaluate",
-    version=2,
+    version=3,
     sections=("evaluate", "world"),
     run=run,
     parents=lambda recipe: (

@@ -29,11 +29,13 @@ class RewardSettings(TrainingSettings):
 
     Attributes:
         loss: "listwise" (Plackett-Luce over each whole ranking) or "pairwise" (Bradley-Terry over its pairs).
+        strangers: answers to other prompts that are added to each prompt as its worst; 0 adds none.
         epochs: how often each ranked prompt is seen. batch: prompts, with all their completions, per update.
     """
 
     loss: Literal["listwise", "pairwise"] = "listwise"
-    epochs: float = Field(default=3.0, gt=0)
+    strangers: int = Field(default=2, ge=0)
+    epochs: float = Field(default=2.0, gt=0)
     batch: int = Field(default=16, ge=1)
     learning_rate: float = Field(default=2e-4, gt=0)
 
@@ -52,7 +54,8 @@ def run(context: Context) -> Metrics:
         raise UserError(f"no ranking is left to learn from: {too_long} prompts exceed the context of {limit} tokens")
     batch = min(settings.batch, len(items["train"]))
     steps = max(1, int(np.ceil(settings.epochs * len(items["train"]) / batch)))
-    objective = Preference(items["train"], batch, min(settings.micro_batch, batch), settings.loss, context.seed)
+    micro = min(settings.micro_batch, batch)
+    objective = Preference(items["train"], batch, micro, settings.loss, context.seed, settings.strangers)
     trained = train(model, objective, loop_settings(settings, steps), context.ledger, context.resume)
     scored = score_items(model, items["train"])
     values = np.concatenate(scored)
@@ -95,7 +98,8 @@ def load_items(
         if max(map(len, sequences)) > context:
             too_long += 1
             continue
-        items[splits[name]].append(Judged(sequences, tuple(places(ranking) for ranking in rankings)))
+        length = prompt_length(vocabulary, rankings[0].prompt)
+        items[splits[name]].append(Judged(sequences, tuple(places(ranking) for ranking in rankings), length))
         names[splits[name]].append(name)
     return items, names, too_long
 
@@ -104,6 +108,14 @@ def encode(vocabulary: Vocabulary, prompt: Sequence[dict[str, str]], completion:
     """A prompt with one completion and its end token."""
     turns = [Turn(message["role"], message["content"]) for message in prompt]  # type: ignore[arg-type]
     return encode_dialogue(vocabulary, Dialogue((*turns, Turn("assistant", completion)), "ranking"))[0]
+
+
+def prompt_length(vocabulary: Vocabulary, prompt: Sequence[dict[str, str]]) -> int:
+    """The number of tokens before a completion's first."""
+    turns = [Turn(message["role"], message["content"]) for message in prompt]  # type: ignore[arg-type]
+    weights = encode_dialogue(vocabulary, Dialogue((*turns, Turn("assistant", "1")), "ranking"))[1]
+    end = len(weights) - weights[::-1].index(1)
+    return next((place + 1 for place in range(end - 1, -1, -1) if not weights[place]), 0)
 
 
 def places(ranking: Ranking) -> tuple[int, ...]:
@@ -145,8 +157,7 @@ def judge(items: Sequence[Judged], scores: Sequence[np.ndarray]) -> dict[str, An
         return {}
     d = np.asarray(differences)
     right, count = (np.asarray(column, float) for column in zip(*per_prompt, strict=True))
-    draws = np.random.default_rng(0).integers(0, len(right), (1000, len(right)))
-    low, high = np.quantile(right[draws].sum(1) / np.maximum(count[draws].sum(1), 1), [0.025, 0.975])
+    low, high = interval(right, count)
     confidence = 1 / (1 + np.exp(-np.abs(d)))
     bins = np.minimum(((confidence - 0.5) * 2 * BINS).astype(int), BINS - 1)
     calibration = [
@@ -161,12 +172,23 @@ def judge(items: Sequence[Judged], scores: Sequence[np.ndarray]) -> dict[str, An
     error = sum(abs(row["predicted"] - row["observed"]) * row["count"] for row in calibration) / len(d)
     return {
         "accuracy": round(float((d > 0).mean()), 4),
-        "accuracy_interval": [round(float(low), 4), round(float(high), 4)],
+        "accuracy_interval": [round(low, 4), round(high, 4)],
         "pairs": len(d),
         "log_loss": round(float(np.logaddexp(0, -d).mean()), 4),
         "calibration_error": round(float(error), 4),
         "calibration": calibration,
     }
+
+
+def interval(right: np.ndarray, count: np.ndarray, resamples: int = 1000) -> tuple[float, float]:
+    """The bootstrap 95% interval of Σ right / Σ count over prompts (Efron 1979)."""
+    draw = np.random.default_rng(0)
+    shares = []
+    for _ in range(resamples):
+        chosen = draw.integers(0, len(right), len(right))
+        shares.append(right[chosen].sum() / max(count[chosen].sum(), 1))
+    low, high = np.quantile(shares, [0.025, 0.975])
+    return float(low), float(high)
 
 
 @torch.no_grad()

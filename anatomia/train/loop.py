@@ -86,7 +86,7 @@ def train(
             optimizer.clear()
             progress.skipped += 1
             progress.in_a_row += 1
-            ledger.event("skipped", step=step + 1, loss=sums["loss"], gradient_norm=norm)
+            ledger.event("skipped", step=step + 1, loss=str(sums["loss"]), gradient_norm=str(norm))
             if progress.in_a_row >= MOST_SKIPPED:
                 raise UserError(
                     f"{MOST_SKIPPED} steps in a row had no finite gradient; lower the learning rate ({rate:g} now)"
@@ -130,7 +130,7 @@ def backward(model: nn.Module, objective: Objective[Any], optimizer: FlatOptimiz
 def report(ledger: Ledger, progress: Progress, steps: int, metrics: Mapping[str, float]) -> None:
     """Tell the ledger of a step."""
     rate = progress.tokens / progress.seconds if progress.seconds else 0.0
-    rounded = {key: float(f"{value:.5g}") for key, value in metrics.items()}
+    rounded = {key: float(f"{value:.5g}") for key, value in metrics.items() if math.isfinite(value)}
     ledger.event("step", step=progress.step, **rounded, tokens=progress.tokens, tokens_per_second=round(rate))
     ledger.progress(progress.step, steps, "steps", **rounded, tokens_per_second=round(rate))
 

@@ -168,11 +168,12 @@ def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
 
 def learning_rate(step: int, steps: int, peak: float, warmup: int, decay: float, floor: float = 0.0) -> float:
     """Warm-up, stable, decay (Hu et al. 2024, MiniCPM, section 4): linear up over `warmup` steps, constant, then down
-    along 1 - √x over the last share `decay` of the steps (Hägele et al. 2024, section 3), to `floor` · peak."""
+    along 1 - √x over the last share `decay` of the steps (Hägele et al. 2024, section 3), towards `floor` · peak,
+    which the step after the last would reach."""
     if step < warmup:
         return peak * (step + 1) / warmup
     start = steps * (1 - decay)
     if step < start:
         return peak
-    progress = min(1.0, (step + 1 - start) / max(1.0, steps - start))
+    progress = (step + 1 - start) / (steps + 1 - start)
     return peak * (floor + (1 - floor) * (1 - math.sqrt(progress)))
