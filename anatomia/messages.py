@@ -31,7 +31,7 @@ POLISH = {
     "prompt": "polecenie",
     "/new begins a new dialogue, Ctrl-D ends": "/new zaczyna nową rozmowę, Ctrl-D kończy",
     "all metrics": "wszystkie miary",
-    "Where does the river begin?": "Gdzie zaczyna się rzeka?",
+    "How are you?": "Jak się masz?",
     "Stopped. The same command goes on from here.": "Przerwano. To samo polecenie ruszy dalej od tego miejsca.",
     "This computer": "Ten komputer",
     "documents": "dokumentów",

@@ -1,5 +1,6 @@
 """Reading a run's directory: which artifacts it holds, which are out of date, which model is its best."""
 
+import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +47,11 @@ def standings(run: Path, stages: Iterable[str] = ORDER) -> list[Standing]:
         )
     found: list[Standing] = []
     current: dict[str, str] = {}
+    off = switched_off(run)
     for stage in stages:
-        if (run / stage / RECORD).is_file():
+        if stage in off:
+            found.append(Standing(stage, "absent", None))
+        elif (run / stage / RECORD).is_file():
             artifact = read_artifact(run / stage)
             fresh = all(current.get(name) == value for name, value in artifact.parents.items())
             if fresh:
@@ -56,6 +60,13 @@ def standings(run: Path, stages: Iterable[str] = ORDER) -> list[Standing]:
         else:
             found.append(Standing(stage, "unfinished" if workspace_of(run / stage).exists() else "absent", None))
     return found
+
+
+def switched_off(run: Path) -> set[str]:
+    """The stages that the run's recipe leaves out, though an earlier recipe may have made them."""
+    with open(run / "recipe.toml", "rb") as handle:
+        recipe = tomllib.load(handle)
+    return {name for name, section in recipe.items() if isinstance(section, dict) and section.get("enabled") is False}
 
 
 def is_run(path: Path) -> bool:

@@ -3,6 +3,9 @@
 Where the output is no terminal (a file, a pipe, CI) the same is said in plain lines, one in ten seconds at most.
 """
 
+import os
+import shutil
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +19,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from anatomia.base.events import Event
+from anatomia.base.files import read_json
 from anatomia.headlines import headline
 from anatomia.messages import Messages, duration
 from anatomia.runs import MODELS, Standing, report_page
@@ -214,6 +218,24 @@ def summary(standings: list[Standing], messages: Messages) -> Table:
     return table
 
 
+def example_question(run: Path) -> str:
+    """A question that this run's evaluation asked, short enough for a command line; "" if there is none."""
+    path = run / "evaluate" / "specimens.json"
+    asked = read_json(path).get("questions", []) if path.is_file() else []
+    fitting = [
+        entry["prompt"] for entry in asked if len(entry["prompt"]) < 80 and not set(entry["prompt"]) & set('"\n$`')
+    ]
+    return fitting[0] if fitting else ""
+
+
+def program_name() -> str:
+    """How this program is called from here: its name where the shell finds it, else its path."""
+    beside = Path(sys.executable).with_name("anatomia")
+    if shutil.which("anatomia") or not beside.exists():
+        return "anatomia"
+    return os.path.relpath(beside)
+
+
 def farewell(console: Console, run: Path, standings: list[Standing], messages: Messages) -> None:
     """What each stage achieved, where the report is, and what to type next."""
     console.print()
@@ -225,14 +247,17 @@ def farewell(console: Console, run: Path, standings: list[Standing], messages: M
     models = [stage for stage in reversed(MODELS) if stage in done]
     if not models:
         return
-    question = messages("Where does the river begin?")
+    question = example_question(run) or messages("How are you?")
+    program = program_name()
     paths = " ".join(f"{run}/{stage}" for stage in models)
-    commands = [(f"anatomia chat {run}", "talk to the model")]
+    commands = [(f"{program} chat {run}", "talk to the model")]
     if len(models) > 1:
-        commands.append((f'anatomia compare {paths} --prompt "{question}"', "the same question to every stage's model"))
+        commands.append(
+            (f'{program} compare {paths} --prompt "{question}"', "the same question to every stage's model")
+        )
     if "sample" in done:
-        commands.append((f"anatomia rank {run}", "rank its answers yourself"))
-    commands.append((f"anatomia status {run} --json", "all metrics"))
+        commands.append((f"{program} rank {run}", "rank its answers yourself"))
+    commands.append((f"{program} status {run} --json", "all metrics"))
     console.print(f"\n[bold]{messages('What to type next')}[/]")
     for command, what in commands:
         console.print(f"  [cyan]{escape(command)}[/]  [dim]{messages(what)}[/]", soft_wrap=True, highlight=False)

@@ -49,6 +49,18 @@ def _launch(
     return app(tokens, exit_on_error=False, print_error=False)
 
 
+LEVERS = {
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
+    "MALLOC_TOP_PAD_": str(64 << 20),
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+    "GOMP_SPINCOUNT": "20000",
+}
+"""What training gains from: large blocks, taken and freed at every step, are kept and lie on huge pages; waiting
+threads give way soon, so that another busy program costs its share of the processor and not everything.
+`python -m bench.pretraining` measures it."""
+
+
 def main() -> None:
     """The command `anatomia`: exit code 0 when all went well, 2 for a mistake that can be put right, 130 for Ctrl-C."""
     arguments = sys.argv[1:]
@@ -59,7 +71,7 @@ def main() -> None:
         app.meta(arguments, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except CycloptsError as error:
-        _fail(f"{' '.join(str(error).split()).rstrip('.')}; see anatomia --help", error, debug)
+        _fail(f"{' '.join(str(error).split()).rstrip(' .,')}; see anatomia --help", error, debug)
     except UserError as error:
         _fail(str(error), error, debug)
     except BrokenPipeError:  # the reader, such as head, has had enough
@@ -76,17 +88,7 @@ def _fail(message: str, error: Exception, debug: bool) -> None:
 
 
 def _restart_with_levers() -> None:
-    """Start the same command over with settings of the C library that only count before a process begins.
-
-    Training frees and takes the same large blocks at every step. Kept instead of handed back, and on huge pages, they
-    save 13 to 16% of the time of eager training steps (measured with a 5 M and a 34 M parameter model).
-    """
-    levers = {
-        "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
-        "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
-        "MALLOC_TOP_PAD_": str(64 << 20),
-        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
-    }
-    if not sys.platform.startswith("linux") or any(name in os.environ for name in levers):
+    """Start the same command over with settings of the system's libraries that only count before a process begins."""
+    if not sys.platform.startswith("linux") or any(name in os.environ for name in LEVERS):
         return  # no glibc, or the user (or this very function) has set them
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **levers})
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **LEVERS})

@@ -25,7 +25,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from anatomia.base.artifact import RECORD, RESUME, workspace_of
-from anatomia.base.files import read_json
 from anatomia.stages import ORDER
 from bench.faults.compare import differences
 
@@ -72,6 +71,7 @@ class Attempt:
             "ANATOMIA_CHECKPOINT_SECONDS": "0.1",
             "COLUMNS": "200",
         }
+        self.born = time.monotonic()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "anatomia", "run", "world", "--out", str(out), *options],
             cwd=ROOT,
@@ -82,8 +82,7 @@ class Attempt:
             process_group=0,
         )
         self.stage = START
-        self.begun = {name: threading.Event() for name in MOMENTS}
-        self.begun[START].set()
+        self.begun = {START: 0.0}  # moment -> clock
         self.said: list[str] = []
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
@@ -93,30 +92,45 @@ class Attempt:
         for line in self.process.stdout:
             self.said.append(line)
             name = line.removesuffix(" ...\n")
-            if name in self.begun:
+            if name in ORDER:
+                self.begun[name] = self.clock()
                 self.stage = name
-                self.begun[name].set()
 
-    def wait(self, limit: float) -> int:
-        """Let it end by itself; its exit code."""
+    def clock(self) -> float:
+        """Seconds for which its main thread has computed: on a busy computer still a measure of how far it is."""
         try:
-            return self.process.wait(limit)
-        finally:
-            self.end()
+            return int(Path(f"/proc/{self.process.pid}/schedstat").read_text().split()[0]) / 1e9
+        except (OSError, IndexError):
+            return time.monotonic() - self.born
+
+    def wait(self, limit: float) -> dict[str, float]:
+        """Let it end by itself; how long each moment took, by its clock. Exits if it failed."""
+        end, last = time.monotonic() + limit, 0.0
+        while self.process.poll() is None and time.monotonic() < end:
+            last = self.clock()
+            time.sleep(0.02)
+        self.end()
+        if self.process.returncode:
+            sys.exit(f"the run ended with code {self.process.returncode}:\n{''.join(self.said[-30:])}")
+        ends = [*list(self.begun.values())[1:], last]
+        return {name: max(0.0, stop - start) for (name, start), stop in zip(self.begun.items(), ends, strict=True)}
 
     def kill_in(self, moment: str, delay: float, limit: float) -> bool:
-        """Kill the whole group `delay` seconds after the moment has come; whether it was still running then."""
+        """Kill the whole group `delay` seconds, by its clock, after the moment has come; whether it still ran then.
+
+        If the last kill came when the moment was over already, any moment is as good.
+        """
         end = time.monotonic() + limit
-        while not self.begun[moment].wait(0.02) and self.process.poll() is None and time.monotonic() < end:
-            if MOMENTS.index(self.stage) > MOMENTS.index(moment):
-                break  # it was done by the time of the last kill: then now is as good a moment
-        try:
-            self.process.wait(delay)
-        except subprocess.TimeoutExpired:
-            self.end()
-            return True
+        while self.process.poll() is None and time.monotonic() < end:
+            since = self.begun.get(moment)
+            if since is None and MOMENTS.index(self.stage) > MOMENTS.index(moment):
+                since = self.begun[self.stage]
+            if since is not None and self.clock() >= since + delay:
+                break
+            time.sleep(0.002)
+        running = self.process.poll() is None
         self.end()
-        return False
+        return running
 
     def end(self) -> None:
         """Kill what is left of the group, and wait until it is gone."""
@@ -142,7 +156,7 @@ def main() -> None:
     end = time.monotonic() + 60 * options.minutes
     whole = options.out / "left-alone"
     begun = time.monotonic()
-    finish(whole, overrides, end)
+    seconds = Attempt(whole, overrides).wait(60 * options.minutes)
     say(f"left alone: {time.monotonic() - begun:.0f} s")
     tally, chance = Tally(), random.Random(options.seed)
     number = 0
@@ -150,8 +164,8 @@ def main() -> None:
         number += 1
         wanted = min(options.per_run, options.kills - sum(tally.kills.values()))
         killed = options.out / f"killed-{number}"
-        kill_again_and_again(killed, overrides, moments(wanted, tally, chance), durations(whole), tally, chance, end)
-        finish(killed, overrides, end)
+        kill_again_and_again(killed, overrides, moments(wanted, tally, chance), seconds, tally, chance, end)
+        Attempt(killed, overrides).wait(60 * options.minutes)
         for stage, names in differences(whole, killed).items():
             tally.different.setdefault(stage, []).extend(f"{killed.name}/{name}" for name in names)
     print(table(tally))
@@ -186,27 +200,13 @@ def kill_again_and_again(
             return
         attempt = Attempt(out, overrides)
         tally.attempts += 1
-        delay = chance.uniform(0, seconds[moment])
+        delay = chance.uniform(0, seconds[moment] + 0.02)
         if not attempt.kill_in(moment, delay, end - time.monotonic()):
             return
         kept = leftovers(out, attempt.stage)
         tally.kills[attempt.stage] += 1
         tally.kept[attempt.stage] += bool(kept)
         say(f"{out.name}: killed in {attempt.stage} after {delay:.2f} s; kept: {kept or 'nothing of that stage'}")
-
-
-def finish(out: Path, overrides: Sequence[str], end: float) -> None:
-    """Let the run end; stop with what it said if it fails."""
-    attempt = Attempt(out, overrides)
-    code = attempt.wait(max(60.0, end - time.monotonic()))
-    if code:
-        sys.exit(f"{out}: the run ended with code {code}:\n{''.join(attempt.said[-30:])}")
-
-
-def durations(whole: Path) -> dict[str, float]:
-    """How long each moment is, in seconds; a little is added, so that the very end of a stage is hit as well."""
-    stages = {name: read_json(whole / name / RECORD)["seconds"] + 0.1 for name in ORDER}
-    return {START: 3.0, **stages}
 
 
 def leftovers(out: Path, stage: str) -> str:
