@@ -269,6 +269,7 @@ class _Job:
             root=self.request.root,
         )
         metrics = self.stage.run(context)
+        machines.release_memory()
         return publish(
             work,
             self.final,
