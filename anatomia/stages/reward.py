@@ -34,7 +34,7 @@ class RewardSettings(TrainingSettings):
     """
 
     loss: Literal["listwise", "pairwise"] = "listwise"
-    strangers: int = Field(default=2, ge=0)
+    strangers: int = Field(default=1, ge=0)
     epochs: float = Field(default=2.0, gt=0)
     batch: int = Field(default=16, ge=1)
     learning_rate: float = Field(default=2e-4, gt=0)

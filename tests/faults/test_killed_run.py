@@ -33,7 +33,8 @@ def bench(out: Path, *options: str) -> str:
 
 
 def test_killed_through_the_command_line(tmp_path: Path) -> None:
-    table = bench(tmp_path / "runs", "--kills", "6", "--seed", "2")
+    less = ("world.documents=300", "pretrain.steps=40", "align.rollouts=5", "reward.epochs=3")
+    table = bench(tmp_path / "runs", "--kills", "6", "--seed", "2", *less)
     assert re.search(r"^all +6 +\d+  yes$", table, re.MULTILINE), table
 
 
