@@ -16,7 +16,7 @@ from anatomia.base.errors import UserError
 from anatomia.base.settings import Settings
 from anatomia.stages.stage import Stage
 
-PACKAGED = ("world", "own-texts")
+PACKAGED = ("world", "own-texts", "rl-from-base")
 Sections = Mapping[str, type[Settings]]
 T = TypeVar("T", bound=BaseModel)
 
