@@ -118,7 +118,8 @@ class Preference:
         draw = np.random.default_rng([self.seed, place, 1])
         others = [self.items[int(draw.integers(len(self.items)))] for _ in range(self.strangers)]
         answers = [other.sequences[draw.integers(len(other.sequences))][other.prompt :] for other in others]
-        return item.with_strangers([answer for answer in answers if item.prompt + len(answer) <= self.longest])
+        fitting = [answer for answer in answers if item.prompt + len(answer) <= self.longest]
+        return item.with_strangers(fitting) if fitting else item
 
     def loss(self, model: nn.Module, micro: Piece) -> tuple[Tensor, dict[str, Tensor | float]]:
         assert isinstance(model, ScalarModel)
