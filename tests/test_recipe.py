@@ -122,7 +122,7 @@ def test_check_finds_missing_files_and_missing_stages(tmp_path: Path) -> None:
 
 words = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
 values = st.recursive(
-    st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_subnormal=False) | words,
+    st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | words,
     lambda children: st.lists(children, max_size=3) | st.dictionaries(words, children, max_size=3),
     max_leaves=8,
 )
