@@ -4,8 +4,11 @@ Nothing here runs a model. Tokens are given as pieces, one readable string each 
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from anatomia.base.artifact import LEDGER
+from anatomia.base.events import read_events
 from anatomia.tokens.batches import Batch
 from anatomia.tokens.vocabulary import Vocabulary
 
@@ -74,3 +77,9 @@ def generation_specimen(prompt: str, steps: Sequence[tuple[str, Candidates]], fi
     """An answer growing: each chosen token beside the candidates it was chosen from."""
     grown = [{"token": token, "candidates": candidates_specimen(candidates)} for token, candidates in steps]
     return {"prompt": prompt, "steps": grown, "finished": finished}
+
+
+def samples_on_the_way(work: Path, last: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What a model in training wrote at each look, as the ledger of its workspace has it, and its `last` samples."""
+    earlier = [event for event in read_events(work / LEDGER) if event["kind"] == "sample"]
+    return [{key: event[key] for key in ("step", "prompt", "text")} for event in [*earlier, *last]]

@@ -12,6 +12,7 @@ from torch import nn
 
 from anatomia.base.errors import UserError
 from anatomia.base.files import write_json
+from anatomia.explain.specimens import samples_on_the_way
 from anatomia.generate.engine import generate
 from anatomia.generate.sampling import Sampling
 from anatomia.model.decoder import Decoder
@@ -160,9 +161,6 @@ def specimens(
     dialogues: list[Dialogue], vocabulary: Vocabulary, work: Path, samples: list[dict[str, Any]], model: Decoder
 ) -> dict[str, Any]:
     """Loss masks of a few dialogues, the same dialogues side by side as padding would put them, samples on the way."""
-    from anatomia.base.artifact import LEDGER
-    from anatomia.base.events import read_events
-
     masks: list[dict[str, Any]] = []
     for dialogue in dialogues[:200]:
         ids, weights = encode_dialogue(vocabulary, dialogue)
@@ -178,9 +176,7 @@ def specimens(
         }
         for mask in short
     ]
-    earlier = [event for event in read_events(work / LEDGER) if event["kind"] == "sample"]
-    kept = [{key: event[key] for key in ("step", "prompt", "text")} for event in [*earlier, *samples]]
-    return {"masks": short, "padded": {"rows": rows}, "samples": kept}
+    return {"masks": short, "padded": {"rows": rows}, "samples": samples_on_the_way(work, samples)}
 
 
 def check(recipe: Any, root: Path) -> None:

@@ -14,6 +14,7 @@ from anatomia.base.files import write_json
 from anatomia.base.machine import recall
 from anatomia.base.settings import Settings
 from anatomia.explain.predictions import window
+from anatomia.explain.specimens import samples_on_the_way
 from anatomia.generate.engine import generate
 from anatomia.generate.sampling import Sampling, stream_seed
 from anatomia.model.checkpoint import load_config, load_model
@@ -192,9 +193,6 @@ def specimens(
     model: Decoder, vocabulary: Vocabulary, data: Packed, watch: Watch, samples: list[dict[str, Any]], work: Path
 ) -> dict[str, Any]:
     """Training windows with what the finished model expects, one packed row, and all samples from the way."""
-    from anatomia.base.artifact import LEDGER
-    from anatomia.base.events import read_events
-
     batch = data.batch(0)
     windows = []
     for number in range(min(3, len(watch.shard))):
@@ -202,9 +200,7 @@ def specimens(
         windows.append(window(model, vocabulary, ids, [2, 4, 8, 12, 16, 24, 32]))
     row = {"tokens": vocabulary.pieces(batch.ids[0].tolist())}
     row |= {"documents": batch.documents[0].tolist(), "positions": batch.positions[0].tolist()}
-    earlier = [event for event in read_events(work / LEDGER) if event["kind"] == "sample"]
-    kept = [{key: event[key] for key in ("step", "prompt", "text")} for event in [*earlier, *samples]]
-    return {"windows": windows, "packed": row, "samples": kept}
+    return {"windows": windows, "packed": row, "samples": samples_on_the_way(work, samples)}
 
 
 def check(recipe: Any, root: Path) -> None:

@@ -1,8 +1,12 @@
 """Specimens from tokens and batches."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from anatomia.base.artifact import LEDGER
+from anatomia.base.events import Ledger
 from anatomia.explain import specimens
 from anatomia.tokens.batches import Packed
 from anatomia.tokens.shards import Shard
@@ -54,3 +58,12 @@ def test_tokens_join_to_the_text(vocabulary: Vocabulary) -> None:
     shown = specimens.tokens_specimen(vocabulary, "kot ma ala")
     assert "".join(token["text"] for token in shown["tokens"]) == "kot ma ala"
     assert (shown["characters"], shown["bytes"]) == (10, 10)
+
+
+def test_samples_on_the_way_are_the_ledger_s_and_the_last(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / LEDGER)
+    ledger.event("step", step=1, loss=3.0)
+    ledger.event("sample", step=1, prompt="Ala", text=" ma", extra="x")
+    last = {"step": 2, "prompt": "Ala", "text": " ma kota"}
+    assert specimens.samples_on_the_way(tmp_path, [last]) == [{"step": 1, "prompt": "Ala", "text": " ma"}, last]
+    assert specimens.samples_on_the_way(tmp_path / "nowhere", [last]) == [last]
