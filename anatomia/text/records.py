@@ -1,25 +1,21 @@
 """Records out of files in whatever they are packed in: JSON, JSON Lines, parquet, CSV, tar; plain or compressed."""
 
-import bz2
 import codecs
 import csv
-import gzip
 import io
 import itertools
 import json
-import lzma
 import tarfile
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 import pyarrow
 import pyarrow.parquet
-import zstandard
 
 from anatomia.base.errors import UserError
+from anatomia.text.unpack import BROKEN, unpacked
 
 
 @dataclass(frozen=True)
@@ -71,13 +67,12 @@ def read_records(paths: Iterable[Path]) -> Iterator[Record]:
 
 def _records(handle: BinaryIO, name: str) -> Iterator[Record]:
     """Unpack one layer after another until records are left."""
-    stream = handle if isinstance(handle, io.BufferedReader) else io.BufferedReader(handle)  # type: ignore[type-var]
+    stream: Any = handle if isinstance(handle, io.BufferedReader) else io.BufferedReader(handle)
     head = stream.peek(512)
-    for magic, unpack in _PACKED:
-        if head.startswith(magic):
-            yield from _records(unpack(stream), name)
-            return
-    if head.startswith(b"PAR1"):
+    inner = unpacked(stream)
+    if inner is not None:
+        yield from _records(inner, name)
+    elif head.startswith(b"PAR1"):
         yield from _parquet(stream, name)
     elif head[257:262] == b"ustar":
         yield from _tar(stream, name)
@@ -92,25 +87,7 @@ def _records(handle: BinaryIO, name: str) -> Iterator[Record]:
         yield from _json(stream, name)
 
 
-_PACKED: tuple[tuple[bytes, Callable[[Any], Any]], ...] = (
-    (b"\x1f\x8b", lambda stream: gzip.GzipFile(fileobj=stream)),
-    (b"\xfd7zXZ\x00", lzma.LZMAFile),
-    (b"BZh", bz2.BZ2File),
-    (b"\x28\xb5\x2f\xfd", lambda stream: zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)),
-)
-
-
-_BROKEN = (
-    OSError,
-    EOFError,
-    UnicodeDecodeError,
-    csv.Error,
-    lzma.LZMAError,
-    zlib.error,
-    tarfile.TarError,
-    pyarrow.ArrowException,
-    zstandard.ZstdError,
-)
+_BROKEN = (*BROKEN, UnicodeDecodeError, csv.Error, tarfile.TarError, pyarrow.ArrowException)
 
 
 def _tar(stream: BinaryIO, name: str) -> Iterator[Record]:

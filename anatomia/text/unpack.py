@@ -1,16 +1,19 @@
-"""Compressed files as one stream of bytes, with damage noted instead of raised."""
+"""What is compressed as streams of bytes: whole files with damage noted instead of raised, and any stream."""
 
 import bz2
 import gzip
+import io
 import lzma
 import zlib
-from collections.abc import Iterator
-from io import BufferedReader
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 import zstandard
+
+BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
+"""What reading a damaged stream raises."""
 
 _HEAD = 4096
 _SUFFIXES = (".gz", ".xz", ".zst", ".bz2", ".lzma")
@@ -32,7 +35,7 @@ class Unpacked:
             suffixes.pop()
         self.suffix = suffixes[-1] if suffixes else ""
         self._file = open(path, "rb")  # noqa: SIM115 (closed by __exit__)
-        self._stream = _stream(self._file)
+        self._stream: Any = unpacked(self._file) or self._file
         self._ended = False
         self.head = self._take(_HEAD)
         self._pending = self.head
@@ -70,7 +73,7 @@ class Unpacked:
         while not self._ended and len(gathered) < size:
             try:
                 block = self._stream.read1(size - len(gathered))
-            except (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
+            except BROKEN as error:
                 self.trouble = f"cut short or damaged: {error}"
                 block = b""
             self._ended = not block
@@ -78,31 +81,27 @@ class Unpacked:
         return gathered
 
 
-def _stream(file: BufferedReader) -> Any:
-    magic = file.peek(6)[:6]
-    if magic.startswith(b"\x1f\x8b"):
-        return gzip.GzipFile(fileobj=file)
-    if magic.startswith(b"\xfd7zXZ\x00"):
-        return lzma.LZMAFile(file)
-    if magic.startswith(b"(\xb5/\xfd"):
-        return _Zstandard(file)
-    if magic.startswith(b"BZh"):
-        return bz2.BZ2File(file)
-    return file
+def unpacked(stream: "io.BufferedReader[Any]") -> BinaryIO | None:
+    """The stream within a compressed one (gzip, xz, bzip2, zstandard, by its magic number); None if it is not."""
+    magic = stream.peek(6)
+    return next((opened(stream) for start, opened in _OPENED.items() if magic.startswith(start)), None)
 
 
-class _Zstandard:
+class _Zstandard(io.RawIOBase):
     """Zstandard frames as a stream that, unlike the library's own, notices the end of the file within a frame."""
 
-    def __init__(self, file: BufferedReader) -> None:
+    def __init__(self, file: io.BufferedReader) -> None:
         self._file = file
         self._frame = zstandard.ZstdDecompressor().decompressobj()
         self._input = b""
-        self._output = b""
+        self._output = memoryview(b"")
         self._between = True
 
-    def read1(self, size: int) -> bytes:
-        """Some bytes, at most `size`; none at the end.
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Put some bytes into `buffer`; how many, 0 at the end.
 
         Raises:
             EOFError: the last frame is not complete.
@@ -111,12 +110,21 @@ class _Zstandard:
             data = self._input or self._file.read(1 << 16)
             if not data:
                 if self._between:
-                    return b""
+                    return 0
                 raise EOFError("the file ends within a frame")
             self._between, self._input = False, b""
-            self._output = self._frame.decompress(data)
+            self._output = memoryview(self._frame.decompress(data))
             if self._frame.eof:
                 self._between, self._input = True, self._frame.unused_data
                 self._frame = zstandard.ZstdDecompressor().decompressobj()
-        block, self._output = self._output[:size], self._output[size:]
-        return block
+        size = min(len(buffer), len(self._output))
+        buffer[:size], self._output = self._output[:size], self._output[size:]
+        return size
+
+
+_OPENED: dict[bytes, Callable[[Any], Any]] = {
+    b"\x1f\x8b": lambda stream: gzip.GzipFile(fileobj=stream),
+    b"\xfd7zXZ\x00": lzma.LZMAFile,
+    b"BZh": bz2.BZ2File,
+    b"\x28\xb5\x2f\xfd": lambda stream: io.BufferedReader(_Zstandard(stream)),
+}

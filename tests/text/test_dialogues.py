@@ -162,6 +162,15 @@ def test_content_tells_how_a_file_is_packed(
     assert [said(dialogue)[-1][1] for dialogue in read(path)] == ["Vistula.", "cat"]
 
 
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress, zstandard.compress])
+def test_a_file_cut_short_is_not_taken_for_a_whole_one(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    path = tmp_path / "a.jsonl"
+    packed = pack(lines([{"prompt": f"{number}?", "completion": str(7**number)} for number in range(400)]))
+    path.write_bytes(packed[: len(packed) * 2 // 3])
+    with pytest.raises(UserError, match=r"a\.jsonl cannot be read .* is the file whole\?"):
+        read(path)
+
+
 def test_lines_end_at_line_feeds_only(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(lines([{"prompt": "A\u2028B", "completion": "C\u0085D"}, {"prompt": "E", "completion": "F"}]))
