@@ -1,7 +1,7 @@
 """What the terminal says, in English and Polish."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 Language = Literal["en", "pl"]
@@ -12,7 +12,6 @@ POLISH = {
     "note": "uwaga",
     "{time} left": "zostało {time}",
     "step {step}": "krok {step}",
-    "resuming": "wznowiono",
     "What each stage achieved": "Co osiągnął każdy etap",
     "stage": "etap",
     "state": "stan",
@@ -22,27 +21,31 @@ POLISH = {
     "outdated": "nieaktualne",
     "unfinished": "niedokończone",
     "absent": "brak",
+    "loss": "strata",
+    "bits per byte": "bity na bajt",
+    "accuracy": "trafność",
+    "reward": "nagroda",
+    "score": "wynik",
+    "kl": "KL",
     "Report": "Raport",
     "What to type next": "Co wpisać dalej",
     "talk to the model": "rozmowa z modelem",
     "the same question to every stage's model": "to samo pytanie do modelu po każdym etapie",
     "rank its answers yourself": "własny ranking odpowiedzi modelu",
-    "write the report again": "raport od nowa",
     "prompt": "polecenie",
     "/new begins a new dialogue, Ctrl-D ends": "/new zaczyna nową rozmowę, Ctrl-D kończy",
     "all metrics": "wszystkie miary",
     "How are you?": "Jak się masz?",
     "Stopped. The same command goes on from here.": "Przerwano. To samo polecenie ruszy dalej od tego miejsca.",
-    "This computer": "Ten komputer",
-    "documents": "dokumentów",
-    "files": "plików",
-    "tokens": "tokenów",
-    "steps": "kroków",
-    "prompts": "poleceń",
-    "answers": "odpowiedzi",
-    "rankings": "rankingów",
-    "questions": "pytań",
-    "pages": "stron",
+}
+
+# What is counted on the way, "3/40 documents". Polish has the forms after "of": z 1 dokumentu, z 40 dokumentów.
+UNITS: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
+    "documents": (("document", "documents"), ("dokumentu", "dokumentów")),
+    "steps": (("step", "steps"), ("kroku", "kroków")),
+    "prompts": (("prompt", "prompts"), ("polecenia", "poleceń")),
+    "prompts scored": (("prompt scored", "prompts scored"), ("ocenionego polecenia", "ocenionych poleceń")),
+    "passes": (("pass", "passes"), ("przebiegu", "przebiegów")),
 }
 
 
@@ -55,6 +58,12 @@ class Messages:
     def __call__(self, message: str, **values: object) -> str:
         said = POLISH.get(message, message) if self.language == "pl" else message
         return said.format(**values) if values else said
+
+    def progress(self, done: float, total: float, unit: str) -> str:
+        """How far something is: "3/40 documents". A unit the table lacks is said as it is."""
+        english, polish = UNITS.get(unit, ((unit, unit), (unit, unit)))
+        one, many = polish if self.language == "pl" else english
+        return f"{self.number(round(done))}/{self.number(round(total))} {one if round(total) == 1 else many}"
 
     def number(self, value: object) -> str:
         """A number as it is written in the language: 12,345.6 or 12 345,6; four significant digits of a fraction."""
@@ -71,6 +80,18 @@ class Messages:
     def share(self, value: float) -> str:
         """A share of one as a percentage."""
         return f"{self.number(round(100 * value, 1))}%"
+
+
+def plural(language: Language, number: float, forms: Sequence[str]) -> str:
+    """The form of a word that goes with a number.
+
+    Args:
+        forms: in English the two of 1 step and 2 steps; in Polish the three of 1 krok, 2 kroki and 5 kroków.
+    """
+    if language == "en" or number == 1:
+        return forms[0] if number == 1 else forms[1]
+    few = number % 10 in (2, 3, 4) and number % 100 not in (12, 13, 14)
+    return forms[1] if few else forms[2]
 
 
 def preferred_language(environment: Mapping[str, str] = os.environ) -> Language:

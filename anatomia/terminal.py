@@ -63,7 +63,8 @@ class Terminal:
     def figures(self, event: Mapping[str, Any]) -> str:
         """The watched figures of a step, in one line."""
         present = [name for name in WATCHED if isinstance(event.get(name), int | float)]
-        return "  ".join(f"{name.replace('_', ' ')} {self.messages.number(float(event[name]))}" for name in present[:3])
+        say = self.messages
+        return "  ".join(f"{say(name.replace('_', ' '))} {say.number(float(event[name]))}" for name in present[:3])
 
     def _finished(self, event: Event) -> Table:
         fresh = event["state"] == "fresh"
@@ -144,8 +145,7 @@ class _Done(ProgressColumn):
     def render(self, task: Task) -> Text:
         if task.total is None:
             return Text(duration(task.elapsed or 0), "dim")
-        of = f"{self.messages.number(round(task.completed))}/{self.messages.number(round(task.total))}"
-        return Text(f"{of} {self.messages(task.fields['unit'])}")
+        return Text(self.messages.progress(task.completed, task.total, task.fields["unit"]))
 
 
 class _Speed(ProgressColumn):
@@ -185,7 +185,7 @@ class _Lines:
             return
         self.said = now
         say = self.terminal.messages
-        parts = [f"{say.number(round(event['done']))}/{say.number(round(event['total']))} {say(self.unit)}"]
+        parts = [say.progress(event["done"], event["total"], self.unit)]
         speed = (event["done"] - self.begun[1]) / max(now - self.begun[0], 1e-9)
         if speed > 0:
             left = duration((event["total"] - event["done"]) / speed)
