@@ -64,6 +64,23 @@ def test_complete(model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert said(monkeypatch, capsys, *command[:-1]).startswith("The river" + found["completions"][0]["text"][:3])
 
 
+def test_complete_shapes_what_is_drawn(
+    model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ("complete", model, "--prompt", "The river", "--temperature", "1", "--top-p", "1", "--json")
+    (free,) = json.loads(said(monkeypatch, capsys, *command))["completions"]
+    stops = ("--stop", free["text"][4:6], "--stop", "never said")
+    (stopped,) = json.loads(said(monkeypatch, capsys, *command, *stops))["completions"]
+    assert stopped["text"] == free["text"].partition(free["text"][4:6])[0]
+    assert stopped["finished"]
+    assert free["drawn"] == free["logprob"]
+    (shaped,) = json.loads(said(monkeypatch, capsys, *command, "--min-p", "1", "--repetition-penalty", "5"))[
+        "completions"
+    ]
+    assert shaped["drawn"] == 0, "with min-p 1 only the likeliest token is left"
+    assert shaped["text"] != free["text"]
+
+
 def test_compare(model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     command = ("compare", model, model, "--prompt", "[b]Who[/b]?", "--prompt", "Kto?", "--max-new", "5")
     found = json.loads(said(monkeypatch, capsys, *command, "--json"))

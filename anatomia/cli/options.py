@@ -17,6 +17,11 @@ ModelPath = Annotated[Path, Parameter(help="A model's directory, or a run's (its
 Temperature = Annotated[float, Parameter(help="0 always takes the likeliest token; higher is more varied.")]
 TopP = Annotated[float, Parameter(help="Draw only from the likeliest tokens that together reach this probability.")]
 TopK = Annotated[int, Parameter(help="Draw only from so many likeliest tokens; 0 for all.")]
+MinP = Annotated[
+    float, Parameter(help="Draw only tokens at least so probable, as a share of the likeliest; 0 for all.")
+]
+RepetitionPenalty = Annotated[float, Parameter(help="Above 1, tokens that occurred before become less likely.")]
+Stop = Annotated[tuple[str, ...], Parameter("--stop", negative=(), help="End the text before this string; repeatable.")]
 Length = Annotated[int, Parameter("--max-new", help="Stop after so many tokens.")]
 Seed = Annotated[int, Parameter(help="The same seed gives the same text.")]
 

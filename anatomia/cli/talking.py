@@ -11,9 +11,12 @@ from anatomia.base.errors import UserError
 from anatomia.cli.options import (
     Json,
     Length,
+    MinP,
     ModelPath,
+    RepetitionPenalty,
     RunPath,
     Seed,
+    Stop,
     Temperature,
     TopK,
     TopP,
@@ -30,6 +33,9 @@ def chat(
     temperature: Temperature = 0.7,
     top_p: TopP = 0.95,
     top_k: TopK = 0,
+    min_p: MinP = 0.0,
+    repetition_penalty: RepetitionPenalty = 1.0,
+    stop: Stop = (),
     length: Length = 200,
     seed: Seed = 0,
 ) -> None:
@@ -48,7 +54,7 @@ def chat(
     with suppress(ImportError):  # where there is readline, input lines can be edited and called back
         import readline  # noqa: F401
 
-    sampling = Sampling(temperature, top_k, top_p, length)
+    sampling = Sampling(temperature, top_k, top_p, length, min_p, repetition_penalty, stop)
     directory = runs.model_directory(model)
     speaker = chats.Speaker.open(directory)
     screen, say = console(), messages()
@@ -76,6 +82,9 @@ def complete(
     temperature: Temperature = 0.7,
     top_p: TopP = 0.95,
     top_k: TopK = 0,
+    min_p: MinP = 0.0,
+    repetition_penalty: RepetitionPenalty = 1.0,
+    stop: Stop = (),
     length: Length = 100,
     seed: Seed = 0,
     as_json: Json = False,
@@ -95,7 +104,7 @@ def complete(
 
     if count < 1:
         raise UserError(f"--count {count}: give 1 or more")
-    sampling = Sampling(temperature, top_k, top_p, length)
+    sampling = Sampling(temperature, top_k, top_p, length, min_p, repetition_penalty, stop)
     found = chats.complete(chats.Speaker.open(runs.model_directory(model)), prompt, sampling, seed, count)
     texts = Text("\n\n").join(Text(prompt, "cyan") + Text(one["text"]) for one in found)
     show({"prompt": prompt, "completions": found}, texts, as_json)

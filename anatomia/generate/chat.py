@@ -9,6 +9,7 @@ from anatomia.base.errors import UserError
 from anatomia.base.machine import recall
 from anatomia.generate.engine import Completion, decode, generate
 from anatomia.generate.sampling import Sampling, stream_seed
+from anatomia.generate.stopping import cut, settled
 from anatomia.model.checkpoint import load_model
 from anatomia.model.decoder import Decoder
 from anatomia.tokens.dialogue import prompt_ids
@@ -47,9 +48,10 @@ class Speaker:
 
 
 def complete(speaker: Speaker, prompt: str, sampling: Sampling, seed: int = 0, count: int = 1) -> list[dict[str, Any]]:
-    """Raw continuations of a text, no chat template: [{"text", "finished", "tokens", "logprob"}].
+    """Raw continuations of a text, no chat template: [{"text", "finished", "tokens", "logprob", "drawn"}].
 
-    logprob is the sum over the continuation's tokens, in nats, under the model's plain distribution.
+    logprob and drawn are sums over the continuation's tokens, in nats: under the model's plain distribution, and under
+    the one that the tokens were drawn from.
     """
     begin = speaker.vocabulary.begin
     ids = [*([] if begin is None else [begin]), *speaker.vocabulary.encode(prompt)]
@@ -57,40 +59,42 @@ def complete(speaker: Speaker, prompt: str, sampling: Sampling, seed: int = 0, c
         raise UserError("the prompt is empty; give --prompt some text")
     speaker.room(ids, sampling)
     seeds = [stream_seed(seed, "complete", number) for number in range(count)]
-    return [describe(speaker, found) for found in generate(speaker.model, [ids] * count, seeds, sampling)]
+    found = generate(speaker.model, [ids] * count, seeds, sampling, vocabulary=speaker.vocabulary)
+    return [describe(speaker, completion, sampling) for completion in found]
 
 
 def reply(speaker: Speaker, messages: list[Message], sampling: Sampling, seed: int = 0) -> dict[str, Any]:
     """One answer to a dialogue that ends with the user's turn, through the model's chat template."""
     ids = prompt_ids(speaker.vocabulary, messages)
     speaker.room(ids, sampling)
-    (found,) = generate(speaker.model, [ids], [stream_seed(seed, "reply")], sampling)
-    return describe(speaker, found)
+    (found,) = generate(speaker.model, [ids], [stream_seed(seed, "reply")], sampling, vocabulary=speaker.vocabulary)
+    return describe(speaker, found, sampling)
 
 
-def describe(speaker: Speaker, completion: Completion) -> dict[str, Any]:
-    """A completion as plain values."""
+def describe(speaker: Speaker, completion: Completion, sampling: Sampling) -> dict[str, Any]:
+    """A completion as plain values; its text ends before a stop string."""
     return {
-        "text": speaker.vocabulary.decode(completion.ids),
+        "text": cut(speaker.vocabulary.decode(completion.ids), sampling.stop),
         "finished": completion.finished,
         "tokens": len(completion.ids),
         "logprob": round(sum(completion.logprobs), 4),
+        "drawn": round(sum(completion.drawn), 4),
     }
 
 
 def stream(speaker: Speaker, messages: list[Message], sampling: Sampling, seed: int = 0) -> Iterator[str]:
-    """The answer as it is written, piece by piece; a piece never ends inside a character."""
+    """The answer as it is written, piece by piece; a piece never ends inside a character, and no stop string shows."""
     ids = prompt_ids(speaker.vocabulary, messages)
     speaker.room(ids, sampling)
     written: list[int] = []
     shown = ""
-    for step in decode(speaker.model, [ids], [stream_seed(seed, "reply")], sampling):
+    for step in decode(speaker.model, [ids], [stream_seed(seed, "reply")], sampling, speaker.vocabulary):
         written += step.ids
-        text = speaker.vocabulary.decode(written)
-        if not text.endswith("�"):
+        text = settled(speaker.vocabulary.decode(written), sampling.stop)
+        if len(text) > len(shown):
             yield text[len(shown) :]
             shown = text
-    rest = speaker.vocabulary.decode(written)[len(shown) :]
+    rest = cut(speaker.vocabulary.decode(written), sampling.stop)[len(shown) :]
     if rest:
         yield rest
 

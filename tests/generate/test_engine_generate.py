@@ -7,7 +7,7 @@ from model.tiny import decoder, tokens
 
 from anatomia.base.errors import UserError
 from anatomia.generate.engine import decode, generate
-from anatomia.generate.sampling import Sampling, stream_seed
+from anatomia.generate.sampling import Sampling, occurred, penalize, probabilities, stream_seed
 from anatomia.model.decoder import Decoder
 
 LENGTHS = (1, 9, 4, 4, 17, 2, 30)
@@ -47,7 +47,13 @@ def test_left_padding_changes_nothing(changes: dict[str, object], rows: int) -> 
 
 
 @pytest.mark.parametrize(
-    "sampling", [Sampling(max_new=20), Sampling(0.7, 7, max_new=20), Sampling(1.5, top_p=0.8, max_new=20)]
+    "sampling",
+    [
+        Sampling(max_new=20),
+        Sampling(0.7, 7, max_new=20),
+        Sampling(1.5, top_p=0.8, max_new=20),
+        Sampling(1.5, min_p=0.05, repetition_penalty=1.3, max_new=20),
+    ],
 )
 def test_samples_belong_to_their_seeds(sampling: Sampling) -> None:
     model = decoder()
@@ -71,15 +77,46 @@ def test_a_long_neighbour_takes_no_room() -> None:
         assert generate(model, [prompt], [seed], Sampling(max_new=50))[0].ids == completion.ids
 
 
-@pytest.mark.parametrize("sampling", [Sampling(1.0), Sampling(0.6, top_k=5, top_p=0.9), Sampling(0.0)])
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        Sampling(1.0),
+        Sampling(0.0),
+        Sampling(0.6, top_k=5, top_p=0.9),
+        Sampling(1.2, min_p=0.1, repetition_penalty=1.4),
+    ],
+)
 def test_logprobs_are_those_of_a_fresh_forward(sampling: Sampling) -> None:
-    """Under the plain distribution, however the tokens were drawn."""
+    """Under the plain distribution however the tokens were drawn, and under the one they were drawn from."""
     model = decoder()
     for prompt, completion in zip(PROMPTS, generate(model, PROMPTS, SEEDS, sampling), strict=True):
         with torch.no_grad():
-            logs = torch.log_softmax(model(torch.tensor([prompt + completion.ids]))[0], -1)
-        fresh = [float(logs[len(prompt) - 1 + n, token]) for n, token in enumerate(completion.ids)]
-        assert np.allclose(completion.logprobs, fresh, atol=1e-5)
+            logits = model(torch.tensor([prompt + completion.ids]))[0, len(prompt) - 1 : -1]
+        logs = torch.log_softmax(logits, -1)
+        assert np.allclose(completion.logprobs, [float(logs[n, t]) for n, t in enumerate(completion.ids)], atol=1e-5)
+        if sampling.temperature == 0:
+            assert completion.drawn == [0.0] * len(completion.ids)
+            continue
+        for n, token in enumerate(completion.ids):
+            seen = occurred([prompt + completion.ids[:n]], 40, logits.device)
+            chances = probabilities(penalize(logits[n : n + 1], seen, sampling.repetition_penalty), sampling)
+            assert completion.drawn[n] == pytest.approx(float(chances[0, token].log()), abs=1e-4)
+
+
+def test_copies_of_a_prompt_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And say what each would say by itself."""
+    model, read = decoder(), []
+    plain = Decoder.hidden
+
+    def counting(self: Decoder, ids: torch.Tensor, *rest: object) -> torch.Tensor:
+        read.append(tuple(ids.shape))
+        return plain(self, ids, *rest)  # type: ignore[arg-type]
+
+    alone = [generate(model, [PROMPTS[place]], [seed], Sampling(max_new=9)) for place in (1, 4) for seed in range(5)]
+    monkeypatch.setattr(Decoder, "hidden", counting)
+    together = generate(model, [PROMPTS[1]] * 5 + [PROMPTS[4]] * 5, [*range(5), *range(5)], Sampling(max_new=9))
+    assert read[0] == (2, LENGTHS[4])
+    assert [completion.ids for completion in together] == [one.ids for (one,) in alone]
 
 
 def test_nothing_follows_the_end() -> None:
