@@ -11,6 +11,7 @@ from rich.table import Table
 
 from anatomia import __version__
 from anatomia.base import machine as machines
+from anatomia.messages import Messages
 
 LIBRARIES = (
     "torch",
@@ -50,14 +51,14 @@ def diagnose(again: bool = False) -> dict[str, dict[str, Any]]:
     }
 
 
-def table(rows: dict[str, dict[str, Any]]) -> Table:
+def table(rows: dict[str, dict[str, Any]], messages: Messages) -> Table:
     """`diagnose` as a table."""
     made = Table(show_header=False, box=ROUNDED)
     made.add_column(style="bold")
     made.add_column(overflow="fold")
     for section in rows.values():
         for name, value in section.items():
-            made.add_row(name.replace("_", " "), "–" if value is None else str(value))
+            made.add_row(messages(name.replace("_", " ")), "–" if value is None else messages.number(value))
         made.add_section()
     return made
 

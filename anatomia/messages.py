@@ -4,12 +4,15 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from anatomia.sentences import sentence
+
 Language = Literal["en", "pl"]
 LANGUAGE = "ANATOMIA_LANGUAGE"  # stands above the locale
 
 POLISH = {
     "unchanged": "bez zmian",
     "note": "uwaga",
+    "error": "błąd",
     "{time} left": "zostało {time}",
     "step {step}": "krok {step}",
     "What each stage achieved": "Co osiągnął każdy etap",
@@ -28,6 +31,17 @@ POLISH = {
     "score": "wynik",
     "kl": "KL",
     "Report": "Raport",
+    "processor": "procesor",
+    "cores": "rdzenie",
+    "memory gb": "pamięć (GB)",
+    "disk free gb": "wolne miejsce na dysku (GB)",
+    "gpu": "karta graficzna",
+    "float32 gflops": "float32 (Gflop/s)",
+    "bfloat16 gflops": "bfloat16 (Gflop/s)",
+    "device": "urządzenie",
+    "dtype": "typ liczb",
+    "threads": "wątki",
+    "python": "Python",
     "What to type next": "Co wpisać dalej",
     "talk to the model": "rozmowa z modelem",
     "the same question to every stage's model": "to samo pytanie do modelu po każdym etapie",
@@ -58,6 +72,10 @@ class Messages:
     def __call__(self, message: str, **values: object) -> str:
         said = POLISH.get(message, message) if self.language == "pl" else message
         return said.format(**values) if values else said
+
+    def sentence(self, english: str) -> str:
+        """A whole sentence of an error or a note."""
+        return sentence(english) if self.language == "pl" else english
 
     def progress(self, done: float, total: float, unit: str) -> str:
         """How far something is: "3/40 documents". A unit the table lacks is said as it is."""

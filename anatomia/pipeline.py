@@ -294,8 +294,8 @@ def _settle_machine(out: Path, choose: Callable[[], Machine], ledger: Ledger) ->
     cores = machines.usable_cores()
     if cores < machine.threads and machine.device == "cpu":
         ledger.note(
-            f"this run began with {machine.threads} threads and keeps them, so that its results stay the same; "
-            f"here are {cores} cores, so it will be slower"
+            f"this run keeps the threads it began with ({machine.threads}), so that its results stay the same; "
+            f"this computer has fewer cores ({cores}), so it will be slower"
         )
     return machine
 

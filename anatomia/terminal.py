@@ -52,7 +52,7 @@ class Terminal:
             self.view.stop()
             self.console.print(self._finished(event))
         elif kind == "note":
-            self.console.print(f"[yellow]{self.messages('note')}:[/] {escape(event['text'])}")
+            self.console.print(f"[yellow]{self.messages('note')}:[/] {escape(self.messages.sentence(event['text']))}")
         elif kind == "sample":
             self._sample(event)
         elif kind == "progress":

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults.counting import SECTIONS, STAGES, go
+from faults.counting import MACHINE, SECTIONS, STAGES, go
 from rich.console import Console
 
 from anatomia import cli, stages
 from anatomia import recipe as recipes
 from anatomia.base.artifact import Artifact
-from anatomia.messages import Messages, duration, preferred_language
+from anatomia.messages import LANGUAGE, POLISH, Messages, duration, preferred_language
 from anatomia.runs import Standing, model_directory
 from anatomia.terminal import Terminal, farewell
 
@@ -25,6 +25,7 @@ def small_house(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The small stages instead of the real ones, in a directory of their own, with no restart."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setenv(LANGUAGE, "")  # so that what --language sets is gone after the test
     monkeypatch.setenv("MALLOC_TOP_PAD_", "0")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(stages, "stages", lambda: STAGES)
@@ -52,6 +53,30 @@ def test_every_command_explains_itself_with_examples(
     assert call(monkeypatch, command, "--help") == 0
     said = capsys.readouterr().out
     assert command == "show" or f"anatomia {command}" in said.partition("Examples")[2]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_polish_where_polish_is_asked_for(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "--language=pl", command, "--help") == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"Użycie: anatomia {command}")
+    assert command == "show" or f"anatomia {command}" in said.partition("Przykłady")[2]
+    for english in ("Usage", "Examples", "Parameters", "Commands", "Arguments", "[default", "[required", "OPTIONS"):
+        assert english not in said
+
+
+def test_the_locale_chooses_the_language_of_help_and_mistakes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LC_ALL", "pl_PL.UTF-8")
+    assert call(monkeypatch, "--help") == 0
+    assert "Wytrenuj model językowy" in capsys.readouterr().out
+    assert call(monkeypatch, "status", "gone") == 2
+    assert capsys.readouterr().err.startswith("błąd: gone to nie przebieg (brak w nim recipe.toml)")
+    assert call(monkeypatch, "status", "gone", "--language", "en") == 2
+    assert capsys.readouterr().err.startswith("error: gone is no run")
 
 
 def test_help_does_not_wait_for_torch() -> None:
@@ -92,6 +117,40 @@ def test_a_mistake_is_one_line_exit_2_and_nothing_written(
     assert said.count("\n") == 1
     assert words in said
     assert [path.name for path in tmp_path.iterdir()] == ["mine.toml"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["rnu"], "nie ma polecenia „rnu”. Czy chodziło o „run”?"),
+        (["run", "mine.toml", "--untl", "first"], "nie ma opcji --untl. Czy chodziło o --until?; zobacz anatomia"),
+        (["run", "mine.toml", "--until"], "polecenie run: brakuje wartości --until"),
+        (["complete", "gone", "--prompt", "x", "--seed", "y"], "--seed: „y” to nie liczba całkowita"),
+        (["run", "mine.toml", "--set", "first.fator=2"], "ma takiego ustawienia (czy chodziło o factor?); są: texts"),
+        (["run", "mine.toml", "--set", "first.factor=x"], '--set: first.factor = "x": powinno być liczbą całkowitą'),
+        (["run", "mine.toml", "--set", 'first.texts=["gone.txt"]'], "mine.toml: first.texts: no file"),  # of a test
+        (["run", "mine.toml", "--until", "frist"], "nie ma takiego etapu (czy chodziło o first?); są: first"),
+        (["compare", "gone", "--prompt", "x"], "gone nie istnieje; podaj katalog przebiegu albo modelu"),
+    ],
+)
+def test_a_mistake_is_said_in_polish(
+    arguments: list[str], line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "--language", "pl", *arguments) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("błąd: ")
+    assert line in said
+
+
+def test_doctor_names_everything_in_both_languages(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("anatomia.base.machine.recall", lambda: MACHINE)
+    assert call(monkeypatch, "doctor", "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {name.replace("_", " ") for part in ("machine", "chosen") for name in rows[part]} <= POLISH.keys()
+    assert call(monkeypatch, "--language", "pl", "doctor") == 0
+    assert "wątki" in capsys.readouterr().out
 
 
 def test_debug_shows_where_an_error_came_from(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from anatomia import cli
+from anatomia.messages import LANGUAGE
 from anatomia.model.checkpoint import save_model
 from anatomia.model.config import DecoderConfig
 from anatomia.model.decoder import Decoder
@@ -44,6 +45,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(autouse=True)
 def english(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setenv(LANGUAGE, "")
     monkeypatch.setenv("COLUMNS", "120")
 
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
@@ -10,6 +10,8 @@ from cyclopts import App, CycloptsError, Parameter
 from anatomia import __version__
 from anatomia.base.errors import UserError
 from anatomia.cli import running, showing, talking
+from anatomia.cli.help import Formatter
+from anatomia.cli.options import messages
 from anatomia.messages import LANGUAGE
 
 app = App(
@@ -17,6 +19,7 @@ app = App(
     help="Train a language model from end to end, from raw text to learning from people, and see what happens inside.",
     version=__version__,
     help_format="markdown",
+    help_formatter=Formatter(),
     result_action="return_value",
 )
 COMMANDS: tuple[Callable[..., Any] | App, ...] = (  # in the order of the help page
@@ -44,8 +47,6 @@ def _launch(
     debug: Annotated[bool, Parameter(negative=(), help="Show where an error came from.")] = False,
     language: Annotated[Literal["en", "pl"] | None, Parameter(help="Of messages; if not given, the locale's.")] = None,
 ) -> Any:
-    if language is not None:
-        os.environ[LANGUAGE] = language
     return app(tokens, exit_on_error=False, print_error=False)
 
 
@@ -65,6 +66,8 @@ def main() -> None:
     """The command `anatomia`: exit code 0 when all went well, 2 for a mistake that can be put right, 130 for Ctrl-C."""
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
+    if (language := _language(arguments)) is not None:
+        os.environ[LANGUAGE] = language
     if "run" in arguments[:4]:
         _restart_with_levers()
     try:
@@ -80,8 +83,18 @@ def main() -> None:
         raise SystemExit(130) from None
 
 
+def _language(arguments: Sequence[str]) -> str | None:
+    """What `--language` asks for, known before anything is parsed, because help and mistakes come before the rest."""
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        name, _, value = argument.partition("=")
+        if name == "--language" and (value or following) in ("en", "pl"):
+            return value or following
+    return None
+
+
 def _fail(message: str, error: Exception, debug: bool) -> None:
-    print(f"error: {message}", file=sys.stderr)
+    say = messages()
+    print(f"{say('error')}: {say.sentence(message)}", file=sys.stderr)
     if debug:
         raise error
     raise SystemExit(2) from None

@@ -107,4 +107,4 @@ def doctor(
     if as_json:
         print_json(rows)
     else:
-        console().print(diagnosis.table(rows))
+        console().print(diagnosis.table(rows, messages()))
