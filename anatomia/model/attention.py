@@ -8,8 +8,16 @@ HIDDEN = -1e4  # large enough that exp() is 0 in every dtype, small enough for b
 BLOCK = 128
 
 
-def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, window: int | None = None) -> Tensor:
-    """softmax(q kᵀ / √d + mask) v, causal where no mask is given.
+def attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask: Tensor | None,
+    window: int | None = None,
+    scale: float | None = None,
+    bias: Tensor | None = None,
+) -> Tensor:
+    """softmax(q kᵀ · scale + bias + mask) v, causal where no mask is given.
 
     On a CPU this is plain matrix products over blocks of queries: the keys after a block are never touched, and
     bfloat16 products run at their full rate (scaled_dot_product_attention does not reach it there).
@@ -18,6 +26,8 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, window: int 
         q: [B, heads, T, d]. k, v: [B, kv_heads, S, d], S ≥ T; query t stands at position S - T + t.
         mask: [B, T, S] additive, or None for causal. A mask must itself be causal.
         window: attend to at most so many positions back, the own one included.
+        scale: by default 1 / √d.
+        bias: [B or 1, heads, S] what each head adds to the scores of each key.
 
     Returns:
         [B, heads, T, d].
@@ -27,10 +37,12 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, window: int 
     if mask is None and (length > 1 or window is not None):
         mask = causal_mask(length, seen, window, q.dtype, q.device)[None]
     if q.is_cuda:
-        bias = None if mask is None else mask[:, None]
-        return F.scaled_dot_product_attention(q, k, v, bias, enable_gqa=heads != kv)
+        added = None if mask is None else mask[:, None]
+        if bias is not None:
+            added = bias[:, :, None] if added is None else added + bias[:, :, None]
+        return F.scaled_dot_product_attention(q, k, v, added, scale=scale, enable_gqa=heads != kv)
     group = heads // kv
-    q = (q * size**-0.5).reshape(rows, kv, group, length, size)
+    q = (q * (size**-0.5 if scale is None else scale)).reshape(rows, kv, group, length, size)
     k, v = k.reshape(rows * kv, seen, size).transpose(1, 2), v.reshape(rows * kv, seen, size)
     parts = []
     for start in range(0, length, BLOCK):
@@ -40,6 +52,8 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, window: int 
         scores = torch.bmm(block, k[:, :, :last]).view(rows, kv, group, stop - start, last)
         if mask is not None:
             scores = scores + mask[:, None, None, start:stop, :last]
+        if bias is not None:
+            scores = scores + bias[:, :, :last].view(-1, kv, group, 1, last)
         weights = torch.softmax(scores, -1).view(rows * kv, group * (stop - start), last)
         parts.append(torch.bmm(weights, v[:, :last]).view(rows, kv, group, stop - start, size))
     y = parts[0] if len(parts) == 1 else torch.cat(parts, 3)

@@ -7,37 +7,49 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anatomia.model.attention import attention
+from anatomia.base.errors import UserError
+from anatomia.model.activations import ACTIVATIONS
+from anatomia.model.attention import attention, causal_mask
 from anatomia.model.config import DecoderConfig
+from anatomia.model.positions import Turn, alibi, rotary, turn
 
 
 @dataclass
 class Cache:
-    """Keys and values of the positions already seen: one pair of [B, kv_heads, room, head_size] tensors per layer."""
+    """Keys and values of the positions already seen: one pair of [B, kv_heads, room, head_size] tensors per layer.
+
+    Attributes:
+        positions: [B, room] where the keys stand, for the families whose scores depend on it (ALiBi).
+    """
 
     keys: list[Tensor]
     values: list[Tensor]
     length: int = 0
+    positions: Tensor | None = None
 
     def keep(self, rows: Tensor) -> None:
         """Keep only the given rows of the batch."""
         self.keys = [key[rows] for key in self.keys]
         self.values = [value[rows] for value in self.values]
+        self.positions = None if self.positions is None else self.positions[rows]
 
 
 class Decoder(nn.Module):
-    """A pre-norm transformer decoder: RMSNorm, rotary positions, grouped-query attention, SwiGLU.
+    """A pre-norm transformer decoder; what its blocks are made of stands in its configuration.
 
-    Weights lie fused (`qkv`, `gate_up`): fewer and larger matrix products. `model.checkpoint` splits and joins them to
-    and from the names of Hugging Face.
+    Weights lie fused (`qkv`, `gate_up`): fewer and larger matrix products. `model.names` splits and joins them to and
+    from the names of Hugging Face.
     """
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
         self.config = config
+        learned = config.positions == "learned"
         self.embedding = nn.Parameter(torch.empty(config.vocabulary, config.width))
+        self.position_embedding = nn.Parameter(torch.empty(config.context, config.width)) if learned else None
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = nn.Parameter(torch.ones(config.width))
+        self.norm_bias = nn.Parameter(torch.zeros(config.width)) if config.norm == "layer" else None
         self.head = None if config.tied else nn.Parameter(torch.empty(config.vocabulary, config.width))
 
     @property
@@ -64,23 +76,32 @@ class Decoder(nn.Module):
 
         Args:
             ids: [B, T] token ids.
-            positions: [B, T] or [T] positions for the rotary embedding; default 0…T-1 after what the cache holds.
+            positions: [B, T] or [T] where the tokens stand; default 0…T-1 after what the cache holds.
             mask: [B, T, S] additive mask (0 or very negative) over the S = cached + T positions; default causal.
             cache: grows by T positions.
 
         Returns:
             [B, T, width] in the weights' dtype.
         """
+        config = self.config
         start = 0 if cache is None else cache.length
+        stop = start + ids.shape[1]
         if positions is None:
-            positions = torch.arange(start, start + ids.shape[1], device=ids.device)
-        cosine, sine = self.rotary(positions)
+            if config.positions == "learned" and stop > config.context:
+                raise UserError(f"{stop} tokens are more than the {config.context} positions this model has learned")
+            positions = torch.arange(start, stop, device=ids.device)
+        dtype = self.embedding.dtype
+        angles = rotary(config, positions, dtype) if config.positions == "rotary" else None
+        bias = alibi(config, self.places(positions, cache), dtype) if config.positions == "alibi" else None
         x = F.embedding(ids, self.embedding)
+        if self.position_embedding is not None:
+            x = x + F.embedding(positions, self.position_embedding)
+        masks = self.masks(mask, stop - start, stop)
         for layer, block in enumerate(self.blocks):
-            x = block(x, cosine, sine, mask, cache, layer)
+            x = block(x, angles, masks[layer], bias, cache, layer)
         if cache is not None:
-            cache.length += ids.shape[1]
-        return F.rms_norm(x, (self.config.width,), self.norm, self.config.norm_eps)
+            cache.length = stop
+        return normalise(x, self.norm, self.norm_bias, config.norm_eps)
 
     def forward(
         self, ids: Tensor, positions: Tensor | None = None, mask: Tensor | None = None, cache: Cache | None = None
@@ -92,52 +113,94 @@ class Decoder(nn.Module):
         """An empty cache for `rows` sequences of at most `room` positions."""
         shape = (rows, self.config.kv_heads, room, self.config.head_size)
         layers = range(self.config.layers)
-        return Cache(
-            [self.embedding.new_zeros(shape) for _ in layers], [self.embedding.new_zeros(shape) for _ in layers]
-        )
+        new = self.embedding.new_zeros
+        positions = new(rows, room, dtype=torch.int64) if self.config.positions == "alibi" else None
+        return Cache([new(shape) for _ in layers], [new(shape) for _ in layers], positions=positions)
 
-    def rotary(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Cosines and signed sines, each [B or 1, 1, T, head_size] (Su et al. 2021, RoFormer, section 3.2.2)."""
-        size = self.config.head_size
-        exponents = torch.arange(0, size, 2, device=positions.device, dtype=torch.float32) / size
-        angles = positions.float()[..., None] * (1.0 / self.config.rope_theta**exponents)
-        if angles.dim() == 2:
-            angles = angles[None]
-        cosine, sine = angles.cos()[:, None], angles.sin()[:, None]
-        dtype = self.embedding.dtype
-        return torch.cat([cosine, cosine], -1).to(dtype), torch.cat([-sine, sine], -1).to(dtype)
+    def masks(self, mask: Tensor | None, length: int, seen: int) -> list[Tensor | None]:
+        """Each layer's mask: the one that was given, without what the layer's own window leaves behind."""
+        masks: list[Tensor | None] = [mask] * self.config.layers
+        for layer, window in enumerate(self.config.layer_windows):
+            if window is not None:
+                narrow = causal_mask(length, seen, window, self.embedding.dtype, self.embedding.device)[None]
+                masks[layer] = narrow if mask is None else narrow + mask
+        return masks
+
+    def places(self, positions: Tensor, cache: Cache | None) -> Tensor:
+        """[B or 1, S] the positions of all keys, cached and new, which are remembered."""
+        positions = positions if positions.dim() == 2 else positions[None]
+        if cache is None or cache.positions is None:
+            return positions
+        stop = cache.length + positions.shape[1]
+        cache.positions[:, cache.length : stop] = positions
+        return cache.positions[:, :stop]
 
 
 class Block(nn.Module):
-    """One layer: attention and a gated feed-forward, each on the normalised stream and added back to it."""
+    """One layer: attention and a feed-forward on the normalised stream, one after the other or side by side."""
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
         self.config = config
-        width, size = config.width, config.head_size
+        self.activation = ACTIVATIONS[config.activation]
+        width, size, hidden = config.width, config.head_size, config.hidden
         joint = (config.heads + 2 * config.kv_heads) * size
+        centred = config.norm == "layer"
         self.attention_norm = nn.Parameter(torch.ones(width))
+        self.attention_norm_bias = nn.Parameter(torch.zeros(width)) if centred else None
         self.qkv = nn.Parameter(torch.empty(joint, width))
         self.qkv_bias = nn.Parameter(torch.zeros(joint)) if config.qkv_bias else None
         self.q_norm = nn.Parameter(torch.ones(size)) if config.qk_norm else None
         self.k_norm = nn.Parameter(torch.ones(size)) if config.qk_norm else None
         self.output = nn.Parameter(torch.empty(width, config.heads * size))
         self.output_bias = nn.Parameter(torch.zeros(width)) if config.output_bias else None
-        self.feed_norm = nn.Parameter(torch.ones(width))
-        self.gate_up = nn.Parameter(torch.empty(2 * config.hidden, width))
-        self.down = nn.Parameter(torch.empty(width, config.hidden))
+        self.feed_norm = nn.Parameter(torch.ones(width)) if config.norms == 2 else None
+        self.feed_norm_bias = nn.Parameter(torch.zeros(width)) if config.norms == 2 and centred else None
+        if config.gated:
+            self.gate_up = nn.Parameter(torch.empty(2 * hidden, width))
+            self.gate_up_bias = nn.Parameter(torch.zeros(2 * hidden)) if config.feed_bias else None
+        else:
+            self.up = nn.Parameter(torch.empty(hidden, width))
+            self.up_bias = nn.Parameter(torch.zeros(hidden)) if config.feed_bias else None
+        self.down = nn.Parameter(torch.empty(width, hidden))
+        self.down_bias = nn.Parameter(torch.zeros(width)) if config.feed_bias else None
 
     def forward(
-        self, x: Tensor, cosine: Tensor, sine: Tensor, mask: Tensor | None, cache: Cache | None, layer: int
+        self,
+        x: Tensor,
+        angles: Turn | None,
+        mask: Tensor | None,
+        bias: Tensor | None,
+        cache: Cache | None,
+        layer: int,
     ) -> Tensor:
-        config = self.config
-        width, eps = (config.width,), config.norm_eps
-        x = x + self.attend(F.rms_norm(x, width, self.attention_norm, eps), cosine, sine, mask, cache, layer)
-        gate, up = F.linear(F.rms_norm(x, width, self.feed_norm, eps), self.gate_up).chunk(2, -1)
-        return x + F.linear(F.silu(gate) * up, self.down)
+        eps = self.config.norm_eps
+        normal = normalise(x, self.attention_norm, self.attention_norm_bias, eps)
+        attended = self.attend(normal, angles, mask, bias, cache, layer)
+        if not self.config.parallel:
+            x = x + attended
+        if self.feed_norm is not None:
+            normal = normalise(x, self.feed_norm, self.feed_norm_bias, eps)
+        fed = self.feed(normal)
+        return x + (fed + attended) if self.config.parallel else x + fed
+
+    def feed(self, x: Tensor) -> Tensor:
+        """The feed-forward over `x` [B, T, width]."""
+        if self.config.gated:
+            gate, up = F.linear(x, self.gate_up, self.gate_up_bias).chunk(2, -1)
+            inner = self.activation(gate) * up
+        else:
+            inner = self.activation(F.linear(x, self.up, self.up_bias))
+        return F.linear(inner, self.down, self.down_bias)
 
     def attend(
-        self, x: Tensor, cosine: Tensor, sine: Tensor, mask: Tensor | None, cache: Cache | None, layer: int
+        self,
+        x: Tensor,
+        angles: Turn | None,
+        mask: Tensor | None,
+        bias: Tensor | None,
+        cache: Cache | None,
+        layer: int,
     ) -> Tensor:
         """Grouped-query attention over `x` [B, T, width] and what the cache holds."""
         config = self.config
@@ -148,16 +211,19 @@ class Block(nn.Module):
         if self.q_norm is not None and self.k_norm is not None:
             q = F.rms_norm(q, (size,), self.q_norm, config.norm_eps)
             k = F.rms_norm(k, (size,), self.k_norm, config.norm_eps)
-        q, k = turn(q, cosine, sine), turn(k, cosine, sine)
+        if angles is not None:
+            q, k = turn(q, *angles), turn(k, *angles)
         if cache is not None:
             start, stop = cache.length, cache.length + length
             cache.keys[layer][:, :, start:stop] = k
             cache.values[layer][:, :, start:stop] = v
             k, v = cache.keys[layer][:, :, :stop], cache.values[layer][:, :, :stop]
-        y = attention(q, k, v, mask, config.sliding_window)
+        y = attention(q, k, v, mask, config.sliding_window, config.score_scale(layer), bias)
         return F.linear(y.transpose(1, 2).reshape(rows, length, heads * size), self.output, self.output_bias)
 
 
-def turn(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Rotate the pairs (i, i + size/2) of the last dimension by their position's angle."""
-    return x * cosine + torch.roll(x, x.shape[-1] // 2, -1) * sine
+def normalise(x: Tensor, gain: Tensor, bias: Tensor | None, eps: float) -> Tensor:
+    """LayerNorm where there is a bias (Ba et al. 2016), RMSNorm where there is none (Zhang & Sennrich 2019)."""
+    if bias is None:
+        return F.rms_norm(x, gain.shape, gain, eps)
+    return F.layer_norm(x, gain.shape, gain, bias, eps)

@@ -9,8 +9,9 @@ from model.tiny import PLAIN, decoder, scalar, tokens
 
 from anatomia.base.errors import UserError
 from anatomia.model.attention import BLOCK, attention, document_mask
-from anatomia.model.config import DecoderConfig, from_huggingface, to_huggingface
+from anatomia.model.config import DecoderConfig
 from anatomia.model.decoder import Decoder
+from anatomia.model.huggingface import from_huggingface, to_huggingface
 from anatomia.objectives.next_token import batch_loss
 from anatomia.tokens.batches import Packed
 from anatomia.tokens.shards import Shard
