@@ -1,10 +1,16 @@
-"""`explain.show`'s dictionaries painted for a terminal, with labels in Polish or English."""
+"""`explain.show`'s dictionaries painted for a terminal, with labels in Polish or English.
+
+Where there are no colours (a pipe, a file, NO_COLOR), signs say the same: │ between tokens, ║ between documents, ⟦ ⟧
+round what a colour would set off.
+"""
 
 from collections.abc import Sequence
-from itertools import cycle
+from dataclasses import dataclass
+from itertools import cycle, groupby
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.rule import Rule
 from rich.style import Style
 from rich.table import Table
@@ -17,6 +23,7 @@ INK = "#1c1e23"
 CARRIES = Style(color=INK, bgcolor="#9cc0e8")
 CHOSEN = Style(bold=True, reverse=True)
 SOFT = Style(dim=True)
+EMPTY = "░░"
 
 
 def render_tokens(shown: dict[str, Any], language: str = "en") -> RenderableType:
@@ -46,7 +53,7 @@ def render_windows(shown: dict[str, Any], language: str = "en") -> RenderableTyp
         table.add_column(plain("show.candidates", language), ratio=3, overflow="fold")
     for prediction in shown["predictions"]:
         context = Text(visible("".join(shown["tokens"][: prediction["context"]])[-60:]), SOFT)
-        row: list[Text] = [context, Text(visible(prediction["next"]), CHOSEN)]
+        row: list[RenderableType] = [context, Text(visible(prediction["next"]), CHOSEN)]
         if guessed:
             row.append(odds(prediction["candidates"], prediction["next"], language))
         table.add_row(*row)
@@ -59,16 +66,16 @@ def render_padding(shown: dict[str, Any], language: str = "en") -> RenderableTyp
     for row in shown["rows"]:
         line = Text()
         for tint, token, padding in zip(cycle(TINTS), row["tokens"], row["padding"], strict=False):
-            line.append("░░" if padding else visible(token), SOFT if padding else Style(color=INK, bgcolor=tint))
-        parts.append(line)
-    cells = [{"padding": [document < 0 for document in row["documents"]]} for row in shown["packed"]]
-    parts.append(Rule(heading("show.packed", empty_share(cells), language), align="left"))
+            line.append(EMPTY if padding else visible(token), SOFT if padding else Style(color=INK, bgcolor=tint))
+        parts.append(Shown(line, cells([*zip(row["tokens"], [-int(cell) for cell in row["padding"]], strict=True)])))
+    empty = [{"padding": [document < 0 for document in row["documents"]]} for row in shown["packed"]]
+    parts.append(Rule(heading("show.packed", empty_share(empty), language), align="left"))
     for row in shown["packed"]:
         line = Text()
         for token, document in zip(row["tokens"], row["documents"], strict=True):
             style = SOFT if document < 0 else Style(color=INK, bgcolor=TINTS[document % len(TINTS)])
-            line.append("░░" if document < 0 else visible(token), style)
-        parts.append(line)
+            line.append(EMPTY if document < 0 else visible(token), style)
+        parts.append(Shown(line, cells([*zip(row["tokens"], row["documents"], strict=True)])))
     return Group(*parts)
 
 
@@ -88,21 +95,25 @@ def render_generation(shown: dict[str, Any], language: str = "en") -> Renderable
 
 def render_dialogue(shown: dict[str, Any], language: str = "en") -> RenderableType:
     """Who says what, the template's text, and its tokens with those that carry loss highlighted."""
+    read_only = plain("finetune.read_only", language)
     turns = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for message in shown["messages"]:
         turns.add_row(Text(message["role"], SOFT), Text(message["content"]))
-    masked = Text()
-    for token, weight in zip(shown["tokens"], shown["weights"], strict=True):
-        masked.append(visible(token), CARRIES if weight else SOFT)
-    legend = Text()
-    legend.append(f" {plain('finetune.carries', language)} ", CARRIES)
-    legend.append(f"  {plain('finetune.read_only', language)}", SOFT)
+    masked, marked = Text(), Text()
+    for weight, part in groupby(zip(shown["tokens"], shown["weights"], strict=True), lambda cell: cell[1]):
+        said = "".join(visible(token) for token, _ in part)
+        masked.append(said, CARRIES if weight else SOFT)
+        marked.append(set_off(said) if weight else said)
+    legend = Shown(
+        Text.assemble((f" {plain('finetune.carries', language)} ", CARRIES), ("  " + read_only, SOFT)),
+        Text(f"{set_off(plain('finetune.carries', language))}  {read_only}"),
+    )
     return Group(
         turns,
         Rule(plain("show.template", language), align="left"),
         Text(shown["rendered"]),
         Rule(plain("finetune.mask", language), align="left"),
-        masked,
+        Shown(masked, marked),
         Text(plain("show.prompt_only", language), SOFT) if shown["prompt"] else legend,
     )
 
@@ -131,12 +142,43 @@ def render_ranking(shown: dict[str, Any], language: str = "en") -> RenderableTyp
     return Group(*parts[:-1])
 
 
-def painted(pieces: Sequence[str]) -> Text:
+@dataclass(frozen=True)
+class Shown:
+    """One thing in colours, and with signs instead where there are none."""
+
+    coloured: Text
+    plain: Text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield self._for(console)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement.get(console, options, self._for(console))
+
+    def _for(self, console: Console) -> Text:
+        return self.plain if console.color_system is None or console.no_color else self.coloured
+
+
+def painted(pieces: Sequence[str]) -> Shown:
     """Tokens side by side, each in its colour."""
     line = Text()
     for tint, piece in zip(cycle(TINTS), pieces, strict=False):
         line.append(visible(piece), Style(color=INK, bgcolor=tint))
-    return line
+    return Shown(line, Text("│".join(map(visible, pieces))))
+
+
+def cells(row: Sequence[tuple[str, int]]) -> Text:
+    """A row of a batch without colours, of tokens and the documents they are of; those of document −1 are empty."""
+    parts = []
+    for document, tokens in groupby(row, lambda cell: cell[1]):
+        empty = document < 0
+        parts.append(("" if empty else "│").join(EMPTY if empty else visible(token) for token, _ in tokens))
+    return Text("║".join(parts))
+
+
+def set_off(text: str) -> str:
+    """Words without colours that a colour would set off."""
+    return f"⟦{text}⟧"
 
 
 def visible(piece: str) -> str:
@@ -146,14 +188,15 @@ def visible(piece: str) -> str:
     return piece.replace("\n", "↵").replace("\r", "␍").replace("\t", "⇥")
 
 
-def odds(candidates: Sequence[dict[str, Any]], right: str, language: str) -> Text:
-    """Candidates with their probabilities in one line, the one that came in bold."""
-    line = Text()
+def odds(candidates: Sequence[dict[str, Any]], right: str, language: str) -> Shown:
+    """Candidates with their probabilities in one line, the one that came set off."""
+    line, signs = Text(), Text()
     for candidate in candidates:
-        here = candidate["token"] == right
-        line.append(visible(candidate["token"]), CHOSEN if here else Style())
-        line.append(f" {say(100 * candidate['probability'], language, 1)}%   ", Style() if here else SOFT)
-    return line
+        here, token = candidate["token"] == right, visible(candidate["token"])
+        chance = f" {say(100 * candidate['probability'], language, 1)}%   "
+        line.append(token, CHOSEN if here else Style()).append(chance, Style() if here else SOFT)
+        signs.append((set_off(token) if here else token) + chance)
+    return Shown(line, signs)
 
 
 def starred(value: float | None, language: str) -> Text:

@@ -38,9 +38,9 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def painted(kind: str, shown: dict[str, Any], language: str = "en") -> str:
+def painted(kind: str, shown: dict[str, Any], language: str = "en", colours: Any = None) -> str:
     json.dumps(shown, allow_nan=False)
-    console = Console(width=120, file=StringIO(), force_terminal=False, color_system=None)
+    console = Console(width=120, file=StringIO(), force_terminal=bool(colours), color_system=colours)
     console.print(getattr(render, f"render_{kind}")(shown, language))
     return console.file.getvalue()  # type: ignore[attr-defined]
 
@@ -48,7 +48,7 @@ def painted(kind: str, shown: dict[str, Any], language: str = "en") -> str:
 def test_tokens(directory: Path) -> None:
     shown = show.show_tokens(["Kot śpi.\n", "☕"], directory)
     assert "".join(token["text"] for token in shown["texts"][0]["tokens"]) == "Kot śpi.\n"
-    assert "Kot śpi.↵" in painted("tokens", shown)
+    assert "Kot śpi.↵" in painted("tokens", shown).replace("│", "")
     assert "bajtów na token: " in painted("tokens", shown, "pl")
 
 
@@ -108,6 +108,31 @@ def test_dialogue_shows_template_and_loss_mask(directory: Path) -> None:
     assert not any(prompt["weights"])
     assert prompt["tokens"][-1] == "<|assistant|>"
     assert "żaden token nie niesie straty" in painted("dialogue", prompt, "pl")
+
+
+def test_without_colours_signs_say_the_same(directory: Path) -> None:
+    tokens = show.show_tokens(["Kot śpi."], directory)
+    pieces = [token["text"] for token in tokens["texts"][0]["tokens"]]
+    assert "│".join(pieces) in painted("tokens", tokens)
+    dialogue = show.show_dialogue(DIALOGUE, directory)
+    assert "kot?<|assistant|>⟦Kot śpi.<|end|>⟧\n" in painted("dialogue", dialogue)
+    assert "⟦carries loss⟧  only read" in painted("dialogue", dialogue)
+    padding = painted("padding", show.show_padding(["The cat sleeps by the stove.", "Kot", "śpi"], directory))
+    assert "t║<|begin|>│" in padding or "i║<|begin|>│" in padding
+    assert "║░░" in padding
+    windows = show.show_windows("The cat sleeps.", directory, most=4, candidates=400)
+    assert painted("windows", windows).count("⟦") == 4
+
+
+def test_colours_need_no_signs(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    tokens, dialogue = show.show_tokens(["Kot śpi."], directory), show.show_dialogue(DIALOGUE, directory)
+    for kind, shown in (("tokens", tokens), ("dialogue", dialogue)):
+        coloured = painted(kind, shown, colours="truecolor")
+        assert "\x1b[" in coloured
+        assert not set("│⟦⟧") & set(coloured)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "│" in painted("tokens", tokens, colours="truecolor")
 
 
 def test_messages_from_json_or_text() -> None:
