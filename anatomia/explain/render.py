@@ -76,7 +76,7 @@ def render_padding(shown: dict[str, Any], language: str = "en") -> RenderableTyp
             style = SOFT if document < 0 else Style(color=INK, bgcolor=TINTS[document % len(TINTS)])
             line.append(EMPTY if document < 0 else visible(token), style)
         parts.append(Shown(line, cells([*zip(row["tokens"], row["documents"], strict=True)])))
-    return Group(*parts)
+    return Group(*parts, Text(plain("show.rows", language), SOFT))
 
 
 def render_generation(shown: dict[str, Any], language: str = "en") -> RenderableType:

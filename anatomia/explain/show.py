@@ -65,7 +65,7 @@ def show_windows(text: str, model: Path, most: int = 16, candidates: int = 5) ->
 def show_padding(texts: Sequence[str], tokenizer: Path) -> dict[str, Any]:
     """Texts in one batch, filled up to the longest ("rows"), and the same texts packed into rows of that length.
 
-    The second is `packed`: {"tokens", "documents", "positions"} per row, document −1 where a row stays empty.
+    Rows are what the model reads, so a text's last token, which it only ever predicts, is in neither. The second is `packed`: {"tokens", "documents", "positions"} per row, document −1 where a row stays empty.
 
     Raises:
         UserError: a text has no token.
@@ -86,7 +86,7 @@ def show_padding(texts: Sequence[str], tokenizer: Path) -> dict[str, Any]:
     plan = Packed(shard, context, 1, 0, filler)
     batches = list(plan.once())
     packed = [packed_specimen(batch, row, vocabulary) for batch in batches for row in range(len(batch.ids))]
-    shown = padding_specimen([vocabulary.pieces(row) for row in rows], vocabulary.pieces([filler])[0])
+    shown = padding_specimen([vocabulary.pieces(row[:-1]) for row in rows], vocabulary.pieces([filler])[0])
     return {**shown, "packed": packed}
 
 

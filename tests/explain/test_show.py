@@ -78,7 +78,11 @@ def test_padding_and_the_packed_alternative(directory: Path) -> None:
     assert len(widths) == 1
     assert [any(row["padding"]) for row in shown["rows"]] == [False, True, True]
     assert len(shown["packed"]) < len(shown["rows"])
-    assert "empty cells" in painted("padding", shown)
+    said = painted("padding", shown)
+    assert "empty cells" in said
+    assert "<|end|>" not in said
+    assert "The last token of a text it only ever predicts" in said
+    assert {len(row["tokens"]) for row in shown["packed"]} == widths
     with pytest.raises(UserError, match="not empty"):
         show.show_padding([], directory)
 
