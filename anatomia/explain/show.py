@@ -65,7 +65,8 @@ def show_windows(text: str, model: Path, most: int = 16, candidates: int = 5) ->
 def show_padding(texts: Sequence[str], tokenizer: Path) -> dict[str, Any]:
     """Texts in one batch, filled up to the longest ("rows"), and the same texts packed into rows of that length.
 
-    Rows are what the model reads, so a text's last token, which it only ever predicts, is in neither. The second is `packed`: {"tokens", "documents", "positions"} per row, document −1 where a row stays empty.
+    Rows are what the model reads, so a text's last token, which it only ever predicts, is in neither. The second is
+    `packed`: {"tokens", "documents", "positions"} per row, document −1 where a row stays empty.
 
     Raises:
         UserError: a text has no token.
@@ -147,7 +148,7 @@ def show_ranking(rankings: str | Path, most: int = 3) -> dict[str, Any]:
     Args:
         rankings: orders such as "b > a = d > c", one per line or separated by semicolons, each by another annotator;
             or the path of a file of rankings (`rankings.jsonl`, or any form that the stage `rank` reads).
-        most: prompts of a file to show.
+        most: prompts of a file to show; those with the most different answers come first, having the most to say.
 
     Raises:
         UserError: an order cannot be read, or the file holds no ranking.
@@ -166,9 +167,13 @@ def show_ranking(rankings: str | Path, most: int = 3) -> dict[str, Any]:
                 "annotators": [{"name": r.annotator, "groups": [list(g) for g in r.groups]} for r in ranked.rankings],
                 **ranked.stars(),
             }
-            for ranked in score(by_prompt(found)[:most], 0.0)
+            for ranked in score(sorted(by_prompt(found), key=_sameness)[:most], 0.0)
         ]
     }
+
+
+def _sameness(rankings: "Sequence[Ranking]") -> int:
+    return -len({completion.strip() for completion in rankings[0].candidates.completions})
 
 
 def orders(written: str) -> "list[Ranking]":

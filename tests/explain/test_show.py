@@ -177,3 +177,13 @@ def test_rankings_of_a_file_name_simulated_annotators(tmp_path: Path) -> None:
     assert "Ola (symulacja)" in text
     assert "Jan" in text
     assert "–" in text
+
+
+def test_prompts_with_the_most_different_answers_come_first(tmp_path: Path) -> None:
+    answers = {"same": ("a", "a", "a "), "first": ("a", "b", "c"), "two": ("a", "b", "b"), "second": ("d", "e", "f")}
+    rows = [Ranking(name, (), texts, ((0, 1, 2),), "Jan").to_json() for name, texts in answers.items()]
+    write_jsonl(tmp_path / "rankings.jsonl", rows)
+    shown = show.show_ranking(tmp_path / "rankings.jsonl", most=3)["rankings"]
+    assert [tuple(ranking["completions"]) for ranking in shown] == [
+        answers[name] for name in ("first", "second", "two")
+    ]
