@@ -1,6 +1,5 @@
 """Which stages are stale, and running them: a killed run goes on where it was, an unchanged one does nothing."""
 
-import errno
 import os
 import shutil
 import time
@@ -23,7 +22,7 @@ from anatomia.base.artifact import (
     workspace_of,
 )
 from anatomia.base.errors import UserError
-from anatomia.base.events import Event, Ledger, Listener
+from anatomia.base.events import FULL, Event, Ledger, Listener
 from anatomia.base.files import digest, read_json, sha256, write_bytes, write_json
 from anatomia.base.lock import LOCK, locked
 from anatomia.base.machine import Machine
@@ -76,7 +75,7 @@ def run(
         with locked(request.out):
             return _bring_up_to_date(request, wanted, _Announcer(listeners), choose, apply)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in FULL:
             raise
         there = next(path for path in (request.out, *request.out.absolute().parents) if path.exists())
         free = shutil.disk_usage(there).free / 1e6
@@ -269,6 +268,7 @@ class _Job:
             root=self.request.root,
         )
         metrics = self.stage.run(context)
+        self.ledger.flush()
         machines.release_memory()
         return publish(
             work,

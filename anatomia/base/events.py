@@ -1,5 +1,6 @@
 """One ledger for everything that happens: metrics, progress, notices. Files, terminal, pages read the same."""
 
+import errno
 import json
 import os
 import time
@@ -9,6 +10,7 @@ from typing import Any
 
 Event = dict[str, Any]
 Listener = Callable[[Event], None]
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Ledger:
@@ -22,14 +24,37 @@ class Ledger:
     def __init__(self, path: Path | None = None, listeners: Sequence[Listener] = ()) -> None:
         self.path = path
         self.listeners = tuple(listeners)
+        self._held = b""  # lines that the disk had no room for
 
     def event(self, kind: str, **values: Any) -> None:
-        """Write one event and pass it on."""
+        """Write one event and pass it on. On a full disk it is held back, and written with a later one."""
         event = {"time": round(time.time(), 3), "kind": kind, **values}
         if self.path is not None:
-            with open(self.path, "a", encoding="utf-8") as handle:
-                handle.write(json.dumps(event, ensure_ascii=False) + "\n")
+            self._held += (json.dumps(event, ensure_ascii=False) + "\n").encode()
+            try:
+                self.flush()
+            except OSError as error:
+                if error.errno not in FULL:
+                    raise
         self._tell(event)
+
+    def flush(self) -> None:
+        """Write what was held back.
+
+        Raises:
+            OSError: it cannot be written now either; it is still held.
+        """
+        if self.path is None or not self._held:
+            return
+        with open(self.path, "ab", buffering=0) as handle:
+            end = handle.seek(0, os.SEEK_END)
+            try:
+                if handle.write(self._held) < len(self._held):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+            except OSError:
+                handle.truncate(end)  # no line cut short stays behind
+                raise
+        self._held = b""
 
     def progress(self, done: float, total: float, unit: str, **values: Any) -> None:
         """Tell the listeners how far the stage is; nothing is written."""
@@ -50,6 +75,7 @@ class Ledger:
     def _keep(self, wanted: Callable[[Event], bool]) -> None:
         if self.path is None or not self.path.exists():
             return
+        self.flush()
         kept = [event for event in read_events(self.path) if wanted(event)]
         partial = self.path.with_name(self.path.name + ".partial")
         partial.write_text("".join(json.dumps(event, ensure_ascii=False) + "\n" for event in kept), encoding="utf-8")

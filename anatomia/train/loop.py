@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from anatomia.base.errors import UserError
 from anatomia.base.events import Ledger
-from anatomia.train.checkpoint import load_checkpoint, save_checkpoint
+from anatomia.train.checkpoint import load_checkpoint
 from anatomia.train.objective import Objective, Sums
 from anatomia.train.optimizer import FlatOptimizer, OptimizerSettings, learning_rate
+from anatomia.train.saver import Saver
 
 MOST_SKIPPED = 20  # steps in a row without a finite gradient: something is wrong, not unlucky
 
@@ -71,37 +72,39 @@ def train(
         restore(found[1], progress, optimizer, objective)
     ledger.rewind(progress.step)
     model.train()
-    saved, last, metrics = time.monotonic(), time.monotonic(), {}
-    while progress.step < settings.steps:
-        step = progress.step
-        rate = learning_rate(
-            step, settings.steps, settings.learning_rate, settings.warmup, settings.decay, settings.floor
-        )
-        sums = backward(model, objective, optimizer, step)
-        norm = optimizer.norm()
-        if math.isfinite(norm) and math.isfinite(sums["loss"]):
-            optimizer.step(rate, norm)
-            progress.in_a_row = 0
-        else:
-            optimizer.clear()
-            progress.skipped += 1
-            progress.in_a_row += 1
-            ledger.event("skipped", step=step + 1, loss=str(sums["loss"]), gradient_norm=str(norm))
-            if progress.in_a_row >= MOST_SKIPPED:
-                raise UserError(
-                    f"{MOST_SKIPPED} steps in a row had no finite gradient; lower the learning rate ({rate:g} now)"
-                )
-        progress.step = step + 1
-        progress.tokens += int(sums.pop("tokens", 0))
-        sums |= objective.after(model, step)
-        now = time.monotonic()
-        elapsed, last = now - last, now
-        progress.seconds += elapsed
-        metrics = {**sums, "learning_rate": rate, "gradient_norm": norm}
-        report(ledger, progress, settings.steps, metrics)
-        if now - saved > settings.checkpoint_seconds and progress.step < settings.steps:
-            save_checkpoint(resume, progress.step, snapshot(progress, optimizer, objective))
-            saved = last = time.monotonic()
+    last, metrics = time.monotonic(), {}
+    with Saver(resume, settings.checkpoint_seconds, ledger) as saver:
+        while progress.step < settings.steps:
+            step = progress.step
+            rate = learning_rate(
+                step, settings.steps, settings.learning_rate, settings.warmup, settings.decay, settings.floor
+            )
+            sums = backward(model, objective, optimizer, step)
+            norm = optimizer.norm()
+            if math.isfinite(norm) and math.isfinite(sums["loss"]):
+                optimizer.step(rate, norm)
+                progress.in_a_row = 0
+            else:
+                optimizer.clear()
+                progress.skipped += 1
+                progress.in_a_row += 1
+                ledger.event("skipped", step=step + 1, loss=str(sums["loss"]), gradient_norm=str(norm))
+                if progress.in_a_row >= MOST_SKIPPED:
+                    raise UserError(
+                        f"{MOST_SKIPPED} steps in a row had no finite gradient; lower the learning rate ({rate:g} now)"
+                    )
+            progress.step = step + 1
+            progress.tokens += int(sums.pop("tokens", 0))
+            sums |= objective.after(model, step)
+            now = time.monotonic()
+            elapsed, last = now - last, now
+            progress.seconds += elapsed
+            metrics = {**sums, "learning_rate": rate, "gradient_norm": norm}
+            report(ledger, progress, settings.steps, metrics)
+            saver.settle()
+            if saver.due() and progress.step < settings.steps:
+                saver.save(progress.step, snapshot(progress, optimizer, objective))
+                last = time.monotonic()
     optimizer.release()
     model.eval()
     rate_of_tokens = progress.tokens / progress.seconds if progress.seconds else 0.0
