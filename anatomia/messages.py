@@ -48,6 +48,9 @@ POLISH = {
     "rank its answers yourself": "własny ranking odpowiedzi modelu",
     "prompt": "polecenie",
     "/new begins a new dialogue, Ctrl-D ends": "/new zaczyna nową rozmowę, Ctrl-D kończy",
+    "… the answer goes on: --max-new {number} cuts it; a larger number shows more": (
+        "… odpowiedź jest dłuższa: ucina ją --max-new {number}, większe pokaże więcej"
+    ),
     "all metrics": "wszystkie miary",
     "How are you?": "Jak się masz?",
     "Stopped. The same command goes on from here.": "Przerwano. To samo polecenie ruszy dalej od tego miejsca.",

@@ -91,6 +91,18 @@ def test_compare(model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert "[b]Who[/b]?" in said(monkeypatch, capsys, *command)
 
 
+def test_compare_says_where_it_cuts_an_answer(
+    model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ("compare", model, "--prompt", "Kto?")
+    answer = json.loads(said(monkeypatch, capsys, *command, "--json"))[0]["answers"][0]
+    assert (answer["tokens"], answer["finished"]) == (40, False)  # it has learnt nothing, so it rambles on
+    shown = said(monkeypatch, capsys, *command)
+    assert " …" in shown
+    assert "--max-new 40 cuts it" in shown
+    assert "ucina ją --max-new 7" in said(monkeypatch, capsys, "--language", "pl", *command, "--max-new", "7")
+
+
 def test_chat(model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("Hello\n/new\nKto?\n"))
     shown = said(monkeypatch, capsys, "chat", model, "--max-new", "5")

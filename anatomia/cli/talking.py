@@ -118,7 +118,7 @@ def compare(
     temperature: Temperature = 0.0,
     top_p: TopP = 1.0,
     top_k: TopK = 0,
-    length: Length = 100,
+    length: Length = 40,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -127,7 +127,7 @@ def compare(
     **Examples**
 
     - `anatomia compare runs/world/pretrain runs/world/align --prompt "What is a river?"`
-    - `anatomia compare runs/a runs/b --prompt "Kto?" --prompt "Gdzie?" --json`
+    - `anatomia compare runs/a runs/b --prompt "Kto?" --prompt "Gdzie?" --max-new 200 --json` – long answers
     """
     from rich.box import ROUNDED
     from rich.table import Table
@@ -139,12 +139,18 @@ def compare(
     sampling = Sampling(temperature, top_k, top_p, length)
     directories = [runs.model_directory(one) for one in (model, *models)]
     found = chats.compare(directories, prompt, sampling, seed)
-    table = Table(show_lines=True, expand=True, box=ROUNDED)
-    table.add_column(messages()("prompt"), style="cyan", ratio=1, overflow="fold")
+    say = messages()
+    table = Table(show_lines=True, expand=True, box=ROUNDED, caption_justify="left")
+    table.add_column(say("prompt"), style="cyan", ratio=1, overflow="fold")
     for directory in directories:
         table.add_column(str(directory), ratio=2, overflow="fold")
     for row in found:
-        table.add_row(escape(row["prompt"]), *(escape(answer["text"].strip()) for answer in row["answers"]))
+        texts = (answer["text"].strip() + ("" if answer["finished"] else " …") for answer in row["answers"])
+        table.add_row(escape(row["prompt"]), *map(escape, texts))
+    if not all(answer["finished"] for row in found for answer in row["answers"]):
+        table.caption = say(
+            "… the answer goes on: --max-new {number} cuts it; a larger number shows more", number=length
+        )
     show(found, table, as_json)
 
 
