@@ -10,7 +10,7 @@ from anatomia.base.machine import recall
 from anatomia.generate.engine import Completion, decode, generate
 from anatomia.generate.sampling import Sampling, stream_seed
 from anatomia.generate.stopping import cut, settled
-from anatomia.model.checkpoint import load_model
+from anatomia.model.checkpoint import check_vocabulary, load_config, load_model
 from anatomia.model.decoder import Decoder
 from anatomia.tokens.dialogue import prompt_ids
 from anatomia.tokens.vocabulary import Vocabulary
@@ -32,13 +32,9 @@ class Speaker:
         Raises:
             UserError: there is no model, or no tokenizer, or they do not fit each other.
         """
-        model = load_model(directory).to(recall().device).eval()
-        vocabulary = Vocabulary.load(directory)
-        if vocabulary.size > model.config.vocabulary:
-            raise UserError(
-                f"{directory}: the tokenizer has {vocabulary.size} tokens, the model only {model.config.vocabulary}"
-            )
-        return Speaker(model, vocabulary)
+        config, vocabulary = load_config(directory), Vocabulary.load(directory)
+        check_vocabulary(config, vocabulary.size, directory)
+        return Speaker(load_model(directory).to(recall().device).eval(), vocabulary)
 
     def room(self, ids: Sequence[int], sampling: Sampling) -> None:
         """Raise `UserError` if a prompt and its answer do not fit the model's context."""

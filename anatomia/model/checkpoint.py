@@ -77,6 +77,26 @@ def load_config(directory: Path) -> DecoderConfig:
     return from_huggingface(record, str(path))
 
 
+def check_vocabulary(config: DecoderConfig, tokens: int, where: Path | str) -> None:
+    """Whether a tokenizer's tokens can be the model's.
+
+    Args:
+        tokens: how many rows the tokenizer needs of an embedding (`Vocabulary.size`). where: the model's directory.
+
+    Raises:
+        UserError: the tokenizer has more tokens than the model, or not even those that begin and end the model's texts.
+    """
+    if tokens > config.vocabulary:
+        raise UserError(f"{where}: the tokenizer has {tokens} tokens, the model only {config.vocabulary}")
+    marks = {id_ for id_ in (config.begin, *config.end) if id_ is not None}
+    strange = [id_ for id_ in sorted(marks) if tokens <= id_ < config.vocabulary]
+    if strange:
+        raise UserError(
+            f"{where}: the model's texts begin or end with token {strange[0]}, but the tokenizer has only {tokens}; "
+            "take the tokenizer that it was trained with"
+        )
+
+
 def load_model(directory: Path) -> Decoder:
     """The decoder in `directory`, in fp32.
 

@@ -23,7 +23,15 @@ from anatomia.objectives.next_token import NextToken
 from anatomia.objectives.rollout import Rollout, lay_out, score_completions
 from anatomia.stages.corpus import WorldSettings
 from anatomia.stages.dialogues import dialogue_files, load_prompts, messages
-from anatomia.stages.models import TrainingSettings, loop_settings, open_model, policy_stage, save, training_metrics
+from anatomia.stages.models import (
+    TrainingSettings,
+    check_room,
+    loop_settings,
+    open_model,
+    policy_stage,
+    save,
+    training_metrics,
+)
 from anatomia.stages.stage import Context, Metrics, Stage
 from anatomia.tokens.batches import Packed
 from anatomia.tokens.dialogue import prompt_ids
@@ -222,6 +230,7 @@ def check(recipe: Any, root: Path) -> None:
     if not align.prompts:
         raise UserError('align.prompts = [] is empty; name files of dialogues, "world", or set align.enabled = false')
     dialogue_files(align.prompts, root, "align.prompts")
+    check_room(recipe, root, "align")
     if align.method != "ppo" and align.group < 2:
         raise UserError(
             f"align.group = {align.group} is too few for align.method = {align.method!r}; 4 to 16 make sense"

@@ -22,7 +22,7 @@ from anatomia.model.decoder import Decoder
 from anatomia.objectives.rollout import lay_out, log_probabilities, score_completions
 from anatomia.stages.corpus import WorldSettings
 from anatomia.stages.dialogues import dialogue_files, load_prompts, messages
-from anatomia.stages.models import open_model, policy_stage
+from anatomia.stages.models import check_room, open_model, policy_stage
 from anatomia.stages.stage import Context, Metrics, Stage
 from anatomia.text.dialogue import Dialogue
 from anatomia.tokens.dialogue import prompt_ids
@@ -262,6 +262,7 @@ def specimens(rows: list[dict[str, Any]], models: dict[str, Artifact], prompts: 
 
 def check(recipe: Any, root: Path) -> None:
     dialogue_files(recipe.evaluate.prompts, root, "evaluate.prompts")
+    check_room(recipe, root, "evaluate")
 
 
 STAGE = Stage(

@@ -12,7 +12,7 @@ from anatomia.base.artifact import Artifact
 from anatomia.base.errors import UserError
 from anatomia.base.machine import recall
 from anatomia.base.settings import Settings
-from anatomia.model.checkpoint import load_model, save_model
+from anatomia.model.checkpoint import load_config, load_model, save_model
 from anatomia.model.decoder import Decoder
 from anatomia.model.scalar import ScalarModel
 from anatomia.stages.stage import Metrics
@@ -71,6 +71,21 @@ def checkpoint_seconds() -> float:
 def policy_stage(recipe: Any) -> str:
     """The stage whose model is sampled from and improved: the fine-tuned one, or the base where there is none."""
     return "finetune" if recipe.finetune.enabled else "pretrain"
+
+
+def context_of(recipe: Any, root: Path) -> tuple[int, str]:
+    """The context of the model that a recipe trains or takes, and where it is said."""
+    name = recipe.pretrain.from_
+    if name is None:
+        return recipe.model.context, "model.context"
+    return load_config(root / name).context, f"the context of {name}"
+
+
+def check_room(recipe: Any, root: Path, stage: str) -> None:
+    """Raise `UserError` if the answers that a stage asks for leave no room for a prompt."""
+    (limit, where), wanted = context_of(recipe, root), getattr(recipe, stage).max_new
+    if limit - wanted < 8:
+        raise UserError(f"{stage}.max_new = {wanted} leaves no room for a prompt in {where} = {limit}; lower it")
 
 
 def open_model(artifact: Artifact) -> tuple[Decoder, Vocabulary]:

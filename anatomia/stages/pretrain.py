@@ -17,11 +17,11 @@ from anatomia.explain.predictions import window
 from anatomia.explain.specimens import samples_on_the_way
 from anatomia.generate.engine import generate
 from anatomia.generate.sampling import Sampling, stream_seed
-from anatomia.model.checkpoint import load_config, load_model
+from anatomia.model.checkpoint import check_vocabulary, load_config, load_model
 from anatomia.model.config import DecoderConfig
 from anatomia.model.decoder import Decoder
 from anatomia.objectives.next_token import NextToken, batch_loss
-from anatomia.stages.models import TrainingSettings, loop_settings, save, training_metrics, with_template
+from anatomia.stages.models import TrainingSettings, context_of, loop_settings, save, training_metrics, with_template
 from anatomia.stages.stage import Context, Metrics, Stage
 from anatomia.tokens.batches import Packed
 from anatomia.tokens.shards import Shard, read_shard
@@ -196,7 +196,7 @@ def specimens(
     batch = data.batch(0)
     windows = []
     for number in range(min(3, len(watch.shard))):
-        ids = watch.shard.document(number * len(watch.shard) // 3)[:40].tolist()
+        ids = watch.shard.document(number * len(watch.shard) // 3)[: min(40, model.config.context)].tolist()
         windows.append(window(model, vocabulary, ids, [2, 4, 8, 12, 16, 24, 32]))
     row = {"tokens": vocabulary.pieces(batch.ids[0].tolist())}
     row |= {"documents": batch.documents[0].tolist(), "positions": batch.positions[0].tolist()}
@@ -205,16 +205,15 @@ def specimens(
 
 def check(recipe: Any, root: Path) -> None:
     settings, shape = recipe.pretrain, recipe.model
-    limit, key = shape.context, "model.context"
+    limit, key = context_of(recipe, root)
     if settings.from_ is not None:
-        limit, key = load_config(root / settings.from_).context, f"the context of {settings.from_}"
         if recipe.tokenizer.from_ is None:
             name = settings.from_
             raise UserError(f"pretrain.from = {name!r} needs that model's own tokens; set tokenizer.from = {name!r}")
+        vocabulary = Vocabulary.load(root / recipe.tokenizer.from_)
+        check_vocabulary(load_config(root / settings.from_), vocabulary.size, settings.from_)
     if settings.context is not None and settings.context > limit:
-        raise UserError(
-            f"pretrain.context = {settings.context} is longer than the model's {limit}; lower it or set {key}"
-        )
+        raise UserError(f"pretrain.context = {settings.context} is longer than {key} = {limit}; lower it")
     if settings.from_ is None:
         heads, kv = shape.heads, shape.kv_heads or shape.heads
         if heads % kv:
@@ -229,7 +228,7 @@ def reads(recipe: Any, root: Path) -> list[Path]:
     if recipe.pretrain.from_ is None:
         return []
     directory = root / recipe.pretrain.from_
-    return sorted([*directory.glob("*.json"), *directory.glob("*.safetensors")])
+    return sorted(path for kind in ("json", "safetensors", "bin") for path in directory.glob(f"*.{kind}"))
 
 
 STAGE = Stage(

@@ -13,7 +13,7 @@ from anatomia.generate.engine import Completion, generate
 from anatomia.generate.sampling import Sampling, stream_seed
 from anatomia.stages.corpus import WorldSettings
 from anatomia.stages.dialogues import dialogue_files, load_prompts, messages
-from anatomia.stages.models import open_model, policy_stage
+from anatomia.stages.models import check_room, open_model, policy_stage
 from anatomia.stages.stage import Context, Metrics, Stage
 from anatomia.text.dialogue import Dialogue
 from anatomia.tokens.dialogue import prompt_ids
@@ -121,10 +121,7 @@ def check(recipe: Any, root: Path) -> None:
     if not recipe.sample.prompts:
         raise UserError('sample.prompts = [] is empty; name files of dialogues or "world"')
     dialogue_files(recipe.sample.prompts, root, "sample.prompts")
-    room = recipe.model.context - recipe.sample.max_new
-    if recipe.pretrain.from_ is None and room < 8:
-        length, limit = recipe.sample.max_new, recipe.model.context
-        raise UserError(f"sample.max_new = {length} leaves no room for a prompt in model.context = {limit}")
+    check_room(recipe, root, "sample")
 
 
 STAGE = Stage(
