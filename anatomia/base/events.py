@@ -60,9 +60,9 @@ class Ledger:
         """Tell the listeners how far the stage is; nothing is written."""
         self._tell({"time": time.time(), "kind": "progress", "done": done, "total": total, "unit": unit, **values})
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, **values: Any) -> None:
         """A sentence for the user."""
-        self.event("note", text=text)
+        self.event("note", text=text, **values)
 
     def begin(self) -> None:
         """Drop what a killed stage will say again however far it came: what has no step; and a line cut short."""

@@ -66,6 +66,13 @@ def load_checkpoint(directory: Path, good: bool = False) -> tuple[int, dict[str,
     return None
 
 
+def drop_after(directory: Path, step: int) -> None:
+    """Remove the checkpoints of more than `step` steps, the newest first."""
+    for path in sorted(directory.glob(PATTERN), key=step_of, reverse=True):
+        if step_of(path) > step:
+            path.unlink()
+
+
 def step_of(path: Path) -> int:
     """The number of steps that were done when a checkpoint was written, from its name."""
     return int(path.stem.partition("-")[2])

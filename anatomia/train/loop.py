@@ -3,21 +3,19 @@
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from anatomia.base.errors import UserError
 from anatomia.base.events import Ledger
-from anatomia.train.checkpoint import load_checkpoint
+from anatomia.train.checkpoint import drop_after, load_checkpoint
+from anatomia.train.guard import Guard
 from anatomia.train.objective import Objective, Sums
 from anatomia.train.optimizer import FlatOptimizer, OptimizerSettings, learning_rate
 from anatomia.train.saver import Saver
-
-MOST_SKIPPED = 20  # steps in a row without a finite gradient: something is wrong, not unlucky
 
 
 @dataclass(frozen=True)
@@ -46,10 +44,9 @@ class Progress:
     """What the loop itself must remember over a restart."""
 
     step: int = 0
-    skipped: int = 0
-    in_a_row: int = 0  # skipped steps since the last one that was not; saved, or kills would let a hopeless run go on
     tokens: int = 0
     seconds: float = 0.0
+    guard: Guard = field(default_factory=Guard)
 
 
 def train(
@@ -57,13 +54,14 @@ def train(
 ) -> dict[str, Any]:
     """Train `model` in place for `settings.steps` steps, from the newest checkpoint in `resume` if there is one.
 
-    A step whose loss or gradient is not finite changes nothing and is counted. Afterwards the weights are fp32.
+    A step that the `Guard` finds out of the ordinary changes nothing and is counted; after too many of them training
+    goes back to a good checkpoint. Afterwards the weights are fp32.
 
     Returns:
-        steps, skipped_steps, tokens, tokens_per_second, train_seconds and the last step's metrics.
+        steps, skipped_steps, returns, tokens, tokens_per_second, train_seconds and the last step's metrics.
 
     Raises:
-        UserError: `MOST_SKIPPED` steps in a row were not finite.
+        UserError: training is hopeless: step after step is not finite.
     """
     optimizer = FlatOptimizer(model, settings.optimizer, settings.dtype)
     progress = Progress()
@@ -75,24 +73,22 @@ def train(
     last, metrics = time.monotonic(), {}
     with Saver(resume, settings.checkpoint_seconds, ledger) as saver:
         while progress.step < settings.steps:
-            step = progress.step
-            rate = learning_rate(
+            step, guard = progress.step, progress.guard
+            rate = guard.scale * learning_rate(
                 step, settings.steps, settings.learning_rate, settings.warmup, settings.decay, settings.floor
             )
+            if news := guard.hear():
+                ledger.note(news, step=step + 1)
             sums = backward(model, objective, optimizer, step)
             norm = optimizer.norm()
-            if math.isfinite(norm) and math.isfinite(sums["loss"]):
+            verdict = guard.verdict(step, sums["loss"], norm)
+            if not verdict:
                 optimizer.step(rate, norm)
-                progress.in_a_row = 0
             else:
                 optimizer.clear()
-                progress.skipped += 1
-                progress.in_a_row += 1
                 ledger.event("skipped", step=step + 1, loss=str(sums["loss"]), gradient_norm=str(norm))
-                if progress.in_a_row >= MOST_SKIPPED:
-                    raise UserError(
-                        f"{MOST_SKIPPED} steps in a row had no finite gradient; lower the learning rate ({rate:g} now)"
-                    )
+                ledger.note(f"step {step + 1} was skipped: {verdict}", step=step + 1)
+                guard.check(rate)
             progress.step = step + 1
             progress.tokens += int(sums.pop("tokens", 0))
             sums |= objective.after(model, step)
@@ -102,15 +98,19 @@ def train(
             metrics = {**sums, "learning_rate": rate, "gradient_norm": norm}
             report(ledger, progress, settings.steps, metrics)
             saver.settle()
-            if saver.due() and progress.step < settings.steps:
-                saver.save(progress.step, snapshot(progress, optimizer, objective))
+            good = guard.good(progress.step, settings.steps)
+            if guard.turning:
+                turn_back(saver, progress, optimizer, objective, ledger)
+            elif progress.step < settings.steps and (good or saver.due()):
+                saver.save(progress.step, snapshot(progress, optimizer, objective), good)
                 last = time.monotonic()
     optimizer.release()
     model.eval()
     rate_of_tokens = progress.tokens / progress.seconds if progress.seconds else 0.0
     return {
         "steps": progress.step,
-        "skipped_steps": progress.skipped,
+        "skipped_steps": progress.guard.skipped,
+        "returns": progress.guard.returns,
         "tokens": progress.tokens,
         "tokens_per_second": round(rate_of_tokens, 1),
         "train_seconds": round(progress.seconds, 2),
@@ -138,14 +138,34 @@ def report(ledger: Ledger, progress: Progress, steps: int, metrics: Mapping[str,
     ledger.progress(progress.step, steps, "steps", **rounded, tokens_per_second=round(rate))
 
 
+def turn_back(
+    saver: Saver, progress: Progress, optimizer: FlatOptimizer, objective: Objective[Any], ledger: Ledger
+) -> None:
+    """To the last good checkpoint, if there is one, with half the learning rate.
+
+    Killed anywhere in here, the run goes on from a checkpoint written before, and comes to the same decision again.
+    """
+    step, guard = progress.step, progress.guard
+    saver.wait()
+    found = load_checkpoint(saver.directory, good=True)
+    if found is None:
+        progress.guard = guard.turn(step, None, step)
+        return
+    restore(found[1], progress, optimizer, objective)
+    progress.guard = guard.turn(step, progress.guard, progress.step)
+    drop_after(saver.directory, progress.step)
+    ledger.rewind(progress.step)
+    saver.save(progress.step, snapshot(progress, optimizer, objective))
+
+
 def snapshot(progress: Progress, optimizer: FlatOptimizer, objective: Objective[Any]) -> dict[str, Any]:
     """Everything a resumed run needs."""
-    return {"progress": dict(vars(progress)), "optimizer": optimizer.state(), "objective": objective.state()}
+    return {"progress": asdict(progress), "optimizer": optimizer.state(), "objective": objective.state()}
 
 
 def restore(state: dict[str, Any], progress: Progress, optimizer: FlatOptimizer, objective: Objective[Any]) -> None:
     """The inverse of `snapshot`."""
     for key, value in state["progress"].items():
-        setattr(progress, key, value)
+        setattr(progress, key, Guard(**value) if key == "guard" else value)
     optimizer.load(state["optimizer"])
     objective.load(state["objective"])

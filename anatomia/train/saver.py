@@ -46,10 +46,10 @@ class Saver:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._thread is not None:
-            self._thread.join()
         if error is None:
-            self.settle()
+            self.wait()
+        elif self._thread is not None:
+            self._thread.join()
 
     def due(self) -> bool:
         """Whether it is time for the next."""
@@ -60,9 +60,7 @@ class Saver:
 
     def save(self, step: int, state: dict[str, Any], good: bool = False) -> None:
         """Copy the state after `step` steps and begin to write it. `good` as in `save_checkpoint`."""
-        if self._thread is not None:
-            self._thread.join()
-            self.settle()
+        self.wait()
         self._last = time.monotonic()
         try:
             self.ledger.flush()
@@ -73,6 +71,12 @@ class Saver:
         self.cost, self._last = time.monotonic() - self._last, time.monotonic()
         self._thread = Thread(target=self._write, args=(step, self._copy, good), name="checkpoint")
         self._thread.start()
+
+    def wait(self) -> None:
+        """Until the last one is written, or was not."""
+        if self._thread is not None:
+            self._thread.join()
+            self.settle()
 
     def settle(self) -> None:
         """Tell the user how the last one went, once it is known."""

@@ -13,7 +13,8 @@ from train.learning import killed_and_resumed, next_token, same, settings
 from anatomia.base.errors import UserError
 from anatomia.base.events import Event, Ledger, read_events
 from anatomia.objectives.next_token import NextToken, Piece
-from anatomia.train.loop import MOST_SKIPPED, train
+from anatomia.train.guard import MOST_SKIPPED
+from anatomia.train.loop import train
 
 
 class Poisoned(NextToken):
