@@ -15,6 +15,8 @@ LEFT_BEHIND = {
     "num_labels", "id2label", "label2id", "problem_type",
 }  # fmt: skip
 
+DERIVED = ("kv_heads", "head_size", "hidden")  # may be null: `complete` knows what they are then
+
 
 def from_huggingface(record: Mapping[str, Any], where: str = "config.json") -> DecoderConfig:
     """The configuration that a `config.json` describes; keys that it lacks are what transformers takes them for.
@@ -73,14 +75,14 @@ def read_value(record: Mapping[str, Any], key: str, entry: Key, where: str) -> A
         if value not in ACTIVATIONS:
             raise UserError(f"{where}: {name} = {value!r} is not supported; known are {', '.join(ACTIVATIONS)}")
         return value
-    if value is None and (entry.default is None or kind == int | None):
+    if value is None and (kind == int | None or (entry.fields[0] in DERIVED and entry.default is not NEEDED)):
         return None
-    wanted: tuple[type, ...] = (int, float) if kind is float else (int,)
-    if value is NEEDED or isinstance(value, bool) or not isinstance(value, wanted):
-        found = None if value is NEEDED else value
-        raise UserError(f"{where}: {name} = {found!r} is not a {'' if kind is float else 'whole '}number; "
-                        "the file is not complete")  # fmt: skip
-    return value
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if (whole and (kind is not int or value > 0)) or (kind is float and isinstance(value, float)):
+        return value
+    found = None if value is NEEDED else value
+    what = "a whole number above 0" if kind is int else "a number"
+    raise UserError(f"{where}: {name} = {found!r} is not {what}; the file is not complete")
 
 
 def complete(fields: dict[str, Any], where: str) -> None:

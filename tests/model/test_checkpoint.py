@@ -128,6 +128,9 @@ def test_no_model_there(tmp_path: Path) -> None:
         ({"rms_norm_eps": None}, ["rms_norm_eps"]),
         ({"hidden_size": "absent"}, ["hidden_size"]),
         ({"num_attention_heads": "4"}, ["num_attention_heads"]),
+        ({"num_attention_heads": 0}, ["num_attention_heads", "above 0"]),
+        ({"num_hidden_layers": True}, ["num_hidden_layers"]),
+        ({"head_dim": None, "num_attention_heads": 3}, ["16", "3 heads"]),
     ],
 )
 def test_models_of_another_kind(directory: Path, changes: dict[str, Any], words: list[str]) -> None:

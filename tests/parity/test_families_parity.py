@@ -1,5 +1,6 @@
 """Every family and option against transformers, on random models: files, logits, gradients and greedy generation."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,13 @@ from transformers import (
     Qwen3Config,
 )
 
+from anatomia.base.errors import UserError
 from anatomia.generate.engine import generate
 from anatomia.generate.sampling import Sampling
 from anatomia.model.attention import document_mask
-from anatomia.model.checkpoint import load_model, load_scalar, save_model
+from anatomia.model.checkpoint import load_config, load_model, load_scalar, save_model
 from anatomia.model.decoder import Decoder
+from anatomia.model.huggingface import from_huggingface
 from anatomia.model.names import places
 from anatomia.model.scalar import ScalarModel
 
@@ -228,3 +231,58 @@ def test_long_contexts(name: str, context: int, tmp_path: Path) -> None:
     close(logits(ours, ids), logits(theirs, ids))
     if context == 2048:
         same_gradients(theirs, ours, ids)
+
+
+WHOLE = {"qwen3", "qwen2", "llama2", "llama3", "mistral-window", "falcon-40b", "falcon-rw", "gpt2"}
+
+
+@pytest.mark.parametrize("name", sorted(WHOLE))
+def test_what_a_file_does_not_say_is_what_transformers_takes_it_for(name: str, tmp_path: Path) -> None:
+    """Each key left out in turn is refused by name, or read as if transformers had filled it in."""
+    record = json.loads(KINDS[name].to_json_string(use_diff=False))
+    refused = set()
+    for left_out in (None, *record):
+        partial = {key: value for key, value in record.items() if key != left_out}
+        (tmp_path / "config.json").write_text(json.dumps(partial))
+        try:
+            config = from_huggingface(partial)
+        except UserError as error:
+            refused |= {left_out} if str(left_out) in str(error) else set()
+            continue
+        assert config == from_huggingface(AutoConfig.from_pretrained(tmp_path).to_dict()), f"without {left_out}"
+    sizes = {"vocab_size", "hidden_size", "n_embd", "num_hidden_layers", "n_layer", "num_attention_heads", "n_head"}
+    assert refused <= sizes | {"model_type", "intermediate_size"}
+    assert refused >= {"vocab_size", "model_type"}
+
+
+OLD_YARN = {"type": "yarn", "factor": 4.0}
+SPELLINGS: list[tuple[str, dict[str, Any]]] = [
+    ("llama2", {"rope_theta": 5e5, "rope_scaling": None}),
+    ("llama2", {"rope_theta": 5e5, "rope_scaling": {"type": "linear", "factor": 2.0}}),
+    ("llama2", {"rope_theta": 5e5, "rope_scaling": LLAMA3}),
+    ("llama2", {"rope_scaling": {"type": "dynamic", "factor": 2}}),
+    ("qwen2", {"rope_theta": 1e6, "rope_scaling": OLD_YARN}),
+    ("qwen2", {"rope_theta": 1e6, "rope_scaling": OLD_YARN | {"original_max_position_embeddings": 24}}),
+    ("qwen2", {"rope_scaling": {"type": "yarn", "factor": None, "original_max_position_embeddings": 32}}),
+    ("qwen2", {"num_key_value_heads": None}),
+    ("mistral-window", {"sliding_window": None, "eos_token_id": [2, 7]}),
+    ("falcon-7b", {"hidden_size": "absent", "n_embed": 32, "rope_theta": 2e4}),
+    ("falcon-40b", {"num_ln_in_parallel_attn": None, "parallel_attn": True, "num_kv_heads": None}),
+    ("gpt2", {"n_embd": "absent", "hidden_size": 32, "n_layer": "absent", "num_hidden_layers": 3}),
+    ("gpt2", {"n_inner": 50, "eos_token_id": None}),
+]
+
+
+@pytest.mark.parametrize(("name", "changes"), SPELLINGS)
+def test_old_and_other_spellings(name: str, changes: dict[str, Any], tmp_path: Path) -> None:
+    record = json.loads(KINDS[name].to_json_string(use_diff=False)) | changes
+    absent = {key for key, value in record.items() if value == "absent"} | {"rope_parameters"}
+    record = {key: value for key, value in record.items() if key not in absent}
+    (tmp_path / "config.json").write_text(json.dumps(record))
+    ours, theirs = load_config(tmp_path), AutoConfig.from_pretrained(tmp_path)
+    model = AutoModelForCausalLM.from_config(theirs).eval()
+    model.save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(record))
+    ids = tokens(2, 30, high=61)
+    close(logits(load_model(tmp_path), ids), logits(model, ids))
+    assert ours == from_huggingface(theirs.to_dict())
