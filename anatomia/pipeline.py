@@ -12,6 +12,7 @@ from anatomia.base import machine as machines
 from anatomia.base.artifact import (
     LEDGER,
     RECORD,
+    RESUME,
     Artifact,
     discard,
     finish,
@@ -27,6 +28,7 @@ from anatomia.base.files import digest, read_json, sha256, write_bytes, write_js
 from anatomia.base.lock import LOCK, locked
 from anatomia.base.machine import Machine
 from anatomia.base.settings import Settings
+from anatomia.base.stopwatch import Stopwatch
 from anatomia.recipe import Recipe, meant, plain
 from anatomia.stages.stage import Context, Stage
 
@@ -257,8 +259,8 @@ class _Job:
         if is_complete(workspace_of(self.final), fingerprint):  # killed between the last byte and the renames
             return finish(workspace_of(self.final), self.final)
         work = workspace(self.final, fingerprint)
+        watch = Stopwatch(work / RESUME / "seconds.json", work)
         self.ledger.begin()
-        begun = time.perf_counter()
         context = Context(
             settings=self.settings,
             inputs=self.inputs,
@@ -267,7 +269,11 @@ class _Job:
             seed=self.request.recipe.seed,
             root=self.request.root,
         )
-        metrics = self.stage.run(context)
+        try:
+            metrics = self.stage.run(context)
+        except (KeyboardInterrupt, UserError):
+            watch.stop()
+            raise
         self.ledger.flush()
         machines.release_memory()
         return publish(
@@ -278,7 +284,7 @@ class _Job:
             settings=self.plain_settings(),
             parents=self.parents,
             metrics=metrics,
-            seconds=time.perf_counter() - begun,
+            seconds=watch.seconds(),
         )
 
 

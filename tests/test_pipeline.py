@@ -162,6 +162,27 @@ def test_a_full_disk_is_said_and_what_is_done_is_kept(out: Path) -> None:
     assert min(steps) == 19  # from the checkpoint of step 18
 
 
+def test_the_time_of_a_stage_counts_over_its_interruptions(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Clock:
+        now = 1e6
+        time = perf_counter = lambda self: self.now
+
+    clock = Clock()
+    monkeypatch.setattr("anatomia.base.stopwatch.time", clock)
+
+    def tick(event: dict[str, Any]) -> None:
+        if event["stage"] == "third" and event["kind"] == "step":
+            clock.now += 1
+            if event["step"] == 20 and clock.now < 1e6 + 21:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        go(out, listeners=(tick,))
+    clock.now += 3600
+    go(out, listeners=(tick,))
+    assert read_artifact(out / "third").seconds == 20 + 22  # steps 1 to 20, then 19 to 40
+
+
 def test_one_process_in_a_directory(out: Path) -> None:
     go(out)
     holder = subprocess.Popen(
@@ -209,7 +230,7 @@ def test_the_machine_is_chosen_once_per_run(out: Path) -> None:
     elsewhere = Request(build({"seed": 2}, SECTIONS), out.parent, out.with_name("elsewhere"))
     run(elsewhere, STAGES, [listen], choose=lambda: other, apply=applied.append)
     assert applied[-1] == other
-    assert any("64 threads" in note for note in notes)
+    assert any("threads it began with (64)" in note for note in notes)
 
 
 def test_what_a_run_leaves_to_read(out: Path) -> None:
