@@ -41,6 +41,7 @@ POLISH = {
     "device": "urządzenie",
     "dtype": "typ liczb",
     "threads": "wątki",
+    "decoding": "dekodowanie",
     "python": "Python",
     "What to type next": "Co wpisać dalej",
     "talk to the model": "rozmowa z modelem",

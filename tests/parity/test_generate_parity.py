@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from generate.machines import decoding
 from model.tiny import decoder, tokens
 from transformers import (
     AutoModelForCausalLM,
@@ -19,6 +20,8 @@ from anatomia.generate.engine import generate
 from anatomia.generate.sampling import Sampling, occurred, penalize, probabilities
 from anatomia.model.checkpoint import save_model
 
+both = pytest.fixture(params=["eager", "native"])(decoding)
+
 KINDS: list[dict[str, Any]] = [
     {},
     {"end": (2, 11), "tied": False},
@@ -27,6 +30,7 @@ KINDS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.usefixtures("both")
 @pytest.mark.parametrize("changes", KINDS)
 def test_greedy_generation_token_for_token(changes: dict[str, Any], tmp_path: Path) -> None:
     """A batch of several lengths, padded on the left there, until the end token or the length."""
@@ -43,6 +47,7 @@ def test_greedy_generation_token_for_token(changes: dict[str, Any], tmp_path: Pa
         assert mine.finished == (mine.ids[-1] in model.config.end)
 
 
+@pytest.mark.usefixtures("both")
 @pytest.mark.parametrize("penalty", [1.3, 0.8])
 def test_greedy_generation_with_a_repetition_penalty(penalty: float, tmp_path: Path) -> None:
     """The prompt counts as well as what was written, in every row by itself."""

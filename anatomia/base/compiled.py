@@ -1,0 +1,95 @@
+"""C++ of ours, compiled where it runs: once per processor and compiler, and kept in the user's cache directory."""
+
+import ctypes
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from anatomia.base.files import digest
+from anatomia.base.machine import cache_directory, processor_name
+
+FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-fPIC", "-shared")
+
+
+TRIAL = """
+#include <omp.h>
+extern "C" int sum() {
+    int sum = 0;
+#pragma omp parallel for reduction(+ : sum) num_threads(2)
+    for (int i = 0; i < 10; i++) sum += i;
+    return sum;
+}
+"""
+
+
+class CompileError(Exception):
+    """The source cannot be compiled on this computer; the message says why in one line."""
+
+
+def library(name: str, source: str) -> ctypes.CDLL:
+    """The shared library that a C++ source compiles to. It uses torch's OpenMP threads.
+
+    Raises:
+        CompileError: there is no compiler, or it fails, or what it made cannot be loaded.
+    """
+    import torch
+
+    compiler = find_compiler()
+    if compiler is None:
+        raise CompileError("there is no C++ compiler (c++, g++ or clang++)")
+    threads = sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*"))  # two OpenMPs would fight for cores
+    link = [str(threads[0]), f"-Wl,-rpath,{threads[0].parent}"] if threads else []
+    version = _output([compiler, "--version"])
+    key = digest([source, compiler, FLAGS, link, version, processor_name(), _instructions()])[:16]
+    path = cache_directory() / f"{name}-{key}.so"
+    try:
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _compile(compiler, source, link, path)
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        raise CompileError(f"{path} cannot be written or loaded: {error}") from error
+
+
+def can_compile() -> bool:
+    """Whether there is a compiler here that makes libraries which run, tried with a very small one."""
+    try:
+        return bool(library("trial", TRIAL).sum() == 45)
+    except CompileError:
+        return False
+
+
+def find_compiler() -> str | None:
+    """The C++ compiler to use: $CXX, or the first that is there."""
+    names = [os.environ.get("CXX", ""), "c++", "g++", "clang++"]
+    return next((found for name in names if name and (found := shutil.which(name))), None)
+
+
+def _compile(compiler: str, source: str, link: list[str], path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=path.parent) as directory:
+        written, made = Path(directory) / "source.cpp", Path(directory) / path.name
+        written.write_text(source, encoding="utf-8")
+        _output([compiler, *FLAGS, "-o", str(made), str(written), *link])
+        made.replace(path)  # at once: another process may be doing the same
+
+
+def _instructions() -> str:
+    """What the processor can do, where the system says it: processors of one name may differ in it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+
+
+def _output(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except OSError as error:
+        raise CompileError(f"{command[0]} does not start: {error}") from error
+    if done.returncode:
+        words = (done.stderr or done.stdout).strip().splitlines() or ["it says nothing"]
+        raise CompileError(f"{command[0]} fails: {next((w for w in words if 'error' in w), words[-1])}")
+    return done.stdout

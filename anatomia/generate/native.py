@@ -1,0 +1,185 @@
+"""Decoding with a small compiled kernel (`native.cpp`): one call per step, no padding, the same bits in any batch."""
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import MISSING, fields
+from functools import cache
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from anatomia.base.compiled import library
+from anatomia.model.config import DecoderConfig
+from anatomia.model.decoder import Block, Decoder
+from anatomia.model.positions import rotary
+
+PANEL, LANES = 64, 16  # as in native.cpp
+KNOWN = {
+    *("vocabulary", "width", "layers", "heads", "kv_heads", "head_size", "hidden", "context", "rope_theta", "norm_eps"),
+    *("tied", "qk_norm", "qkv_bias", "output_bias", "sliding_window", "begin", "end", "padding", "family"),
+    *("rope_scaling", "dtype", "carried"),
+}
+"""What of a configuration the kernel understands; all else must be as Llama has it."""
+
+
+def _structure(name: str, **kinds: str) -> type[ctypes.Structure]:
+    types = {"int": ctypes.c_int64, "double": ctypes.c_double, "pointer": ctypes.c_void_p}
+    members = [(key, types[kind]) for kind, keys in kinds.items() for key in keys.split()]
+    return type(name, (ctypes.Structure,), {"_fields_": members})
+
+
+_Layer = _structure(
+    "Layer",
+    pointer="qkv output gate_up down attention_norm feed_norm q_norm k_norm qkv_bias output_bias",
+)
+_Model = _structure(
+    "Model",
+    int="layers width heads kv_heads size hidden vocabulary window bf16",
+    double="epsilon",
+    pointer="embedding head norm cosine sine layer",
+)
+_Cache = _structure("Cache", int="slots blocks", pointer="keys values")
+
+
+@cache
+def kernel() -> ctypes.CDLL:
+    """The compiled kernel, built where it is not there yet.
+
+    Raises:
+        CompileError: it cannot be built on this computer.
+    """
+    found = library("native", Path(__file__).with_name("native.cpp").read_text(encoding="utf-8"))
+    found.scratch_size.restype = ctypes.c_int64
+    return found
+
+
+def supports(model: Decoder) -> bool:
+    """Whether the kernel can stand in for this model: on a CPU, in a format and with options that it knows."""
+    weight = model.embedding
+    if weight.device.type != "cpu" or weight.dtype not in (torch.float32, torch.bfloat16):
+        return False
+    others = [field for field in fields(DecoderConfig) if field.name not in KNOWN]
+    return all(f.default is not MISSING and getattr(model.config, f.name) == f.default for f in others)
+
+
+class Packed:
+    """A decoder's weights as the kernel reads them. It keeps what the model held when it was made."""
+
+    def __init__(self, model: Decoder) -> None:
+        config = self.config = model.config
+        self.dtype = model.embedding.dtype
+        self._kept: list[Tensor] = []
+        with torch.no_grad():
+            cosine, sine = (part[0, 0] for part in rotary(config, torch.arange(config.context), torch.float32))
+            half = config.head_size // 2
+            self._layers = (_Layer * config.layers)(*(self._layer(block) for block in model.blocks))
+            self.record = _Model(
+                config.layers, config.width, config.heads, config.kv_heads, config.head_size, config.hidden,
+                config.vocabulary, config.sliding_window or 0, self.dtype == torch.bfloat16, config.norm_eps,
+                self._keep(model.embedding), self._keep(panels(model.output)), self._plain(model.norm),
+                self._keep(cosine[:, half:]), self._keep(sine[:, half:]), ctypes.addressof(self._layers),
+            )  # fmt: skip
+
+    def _layer(self, block: nn.Module) -> ctypes.Structure:
+        assert isinstance(block, Block)
+        gate, up = block.gate_up.chunk(2)
+        both = torch.stack([panels(gate), panels(up)], 1)
+        matrices = [panels(block.qkv), panels(block.output), both, panels(block.down)]
+        gains = [block.attention_norm, block.feed_norm, block.q_norm, block.k_norm, block.qkv_bias, block.output_bias]
+        return _Layer(*map(self._keep, matrices), *map(self._plain, gains))
+
+    def _keep(self, tensor: Tensor) -> int:
+        self._kept.append(tensor.detach().contiguous())
+        return self._kept[-1].data_ptr()
+
+    def _plain(self, vector: Tensor | None) -> int | None:
+        """A vector in fp32, with zeros up to a whole panel."""
+        return None if vector is None else self._keep(F.pad(vector.float(), (0, -len(vector) % PANEL)))
+
+
+def panels(matrix: Tensor) -> Tensor:
+    """[N, K] → [⌈N / 64⌉, K, 64], missing rows zero."""
+    whole = F.pad(matrix, (0, 0, 0, -len(matrix) % PANEL))
+    return whole.view(-1, PANEL, matrix.shape[1]).transpose(1, 2).contiguous()
+
+
+_packed: WeakKeyDictionary[Decoder, tuple[list[tuple[int, int]], Packed]] = WeakKeyDictionary()
+
+
+def packed(model: Decoder) -> Packed:
+    """The packed weights; remembered where no parameter can be trained, made anew where one can."""
+    if any(weight.requires_grad for weight in model.parameters()):
+        return Packed(model)
+    state = [(weight.data_ptr(), weight._version) for weight in model.parameters()]
+    if model not in _packed or _packed[model][0] != state:
+        _packed[model] = state, Packed(model)
+    return _packed[model][1]
+
+
+class NativeBatch:
+    """Sequences that are continued together, each at its own position. Equal prompts are read once.
+
+    Args:
+        room: how many tokens will be added to a prompt, at most.
+    """
+
+    def __init__(self, model: Decoder, prompts: Sequence[Sequence[int]], room: int) -> None:
+        self.weights, config = packed(model), model.config
+        self.threads = torch.get_num_threads()
+        places: dict[tuple[int, ...], int] = {}
+        copies = [places.setdefault(tuple(prompt), len(places)) for prompt in prompts]
+        longest = max(len(prompt) for prompt in places)
+        blocks = -(-min(longest + room, config.context) // PANEL)
+        self._make_cache(len(prompts), blocks)
+        tokens = torch.tensor([token for prompt in places for token in prompt])
+        if not 0 <= int(tokens.min()) <= int(tokens.max()) < config.vocabulary:
+            raise IndexError(f"a prompt holds an id outside the vocabulary of {config.vocabulary} tokens")
+        positions = torch.cat([torch.arange(len(prompt)) for prompt in places])
+        slots = torch.cat([torch.full((len(prompt),), slot) for prompt, slot in places.items()])
+        ends = torch.tensor([len(prompt) for prompt in places]).cumsum(0) - 1
+        wanted = torch.full_like(tokens, -1)
+        wanted[ends] = 0
+        logits = self._run(tokens, positions, slots, wanted, len(places))
+        rows = torch.tensor(copies)
+        if len(places) < len(prompts):
+            used = -(-longest // PANEL)
+            self.keys[:, :, :used] = self.keys[:, rows, :used]
+            self.values[:, :, :, : used * PANEL] = self.values[:, rows, :, : used * PANEL]
+            logits = logits[rows]
+        self.slots, self.next = torch.arange(len(prompts)), positions[ends][rows] + 1
+        self.all_wanted = torch.zeros(len(prompts), dtype=torch.int64)
+        self.logits = logits
+
+    def step(self, tokens: Tensor, kept: Tensor | None) -> Tensor:
+        """The logits [n, V] fp32 after one more token each.
+
+        Args:
+            tokens: [n] of the rows that go on. kept: [n] which rows of the batch so far those are; None for all.
+        """
+        if kept is not None:
+            self.slots, self.next = self.slots[kept], self.next[kept]
+        logits = self._run(tokens.contiguous(), self.next, self.slots, self.all_wanted, len(tokens))
+        self.next += 1
+        return logits
+
+    def _make_cache(self, slots: int, blocks: int) -> None:
+        config, dtype = self.weights.config, self.weights.dtype
+        size = config.head_size + -config.head_size % LANES
+        self.keys = torch.empty(config.layers, slots, blocks, config.kv_heads, config.head_size, PANEL, dtype=dtype)
+        self.values = torch.empty(config.layers, slots, config.kv_heads, blocks * PANEL, size, dtype=dtype)
+        self.cache = _Cache(slots, blocks, self.keys.data_ptr(), self.values.data_ptr())
+        self.scratch = torch.empty(0)
+
+    def _run(self, tokens: Tensor, positions: Tensor, slots: Tensor, wanted: Tensor, outputs: int) -> Tensor:
+        record, cache_, count = ctypes.byref(self.weights.record), ctypes.byref(self.cache), ctypes.c_int64(len(tokens))
+        blocks, threads = ctypes.c_int64(self.cache.blocks), ctypes.c_int64(self.threads)
+        need = kernel().scratch_size(record, count, blocks, threads)
+        if need > len(self.scratch):
+            self.scratch = torch.empty(need)
+        logits = torch.empty(outputs, self.weights.config.vocabulary)
+        pointers = (tensor.data_ptr() for tensor in (tokens, positions, slots, wanted, logits, self.scratch))
+        kernel().run(record, cache_, count, *map(ctypes.c_void_p, pointers), threads)
+        return logits
