@@ -37,10 +37,7 @@ def attention(
     if mask is None and (length > 1 or window is not None):
         mask = causal_mask(length, seen, window, q.dtype, q.device)[None]
     if q.is_cuda:
-        added = None if mask is None else mask[:, None]
-        if bias is not None:
-            added = bias[:, :, None] if added is None else added + bias[:, :, None]
-        return F.scaled_dot_product_attention(q, k, v, added, scale=scale, enable_gqa=heads != kv)
+        return fused(q, k, v, mask, scale, bias)
     group = heads // kv
     q = (q * (size**-0.5 if scale is None else scale)).reshape(rows, kv, group, length, size)
     k, v = k.reshape(rows * kv, seen, size).transpose(1, 2), v.reshape(rows * kv, seen, size)
@@ -58,6 +55,16 @@ def attention(
         parts.append(torch.bmm(weights, v[:, :last]).view(rows, kv, group, stop - start, size))
     y = parts[0] if len(parts) == 1 else torch.cat(parts, 3)
     return y.view(rows, heads, length, size)
+
+
+def fused(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float | None = None, bias: Tensor | None = None
+) -> Tensor:
+    """The same in torch's own kernels, which see no more than `mask` lets them (none: everything)."""
+    added = None if mask is None else mask[:, None]
+    if bias is not None:
+        added = bias[:, :, None] if added is None else added + bias[:, :, None]
+    return F.scaled_dot_product_attention(q, k, v, added, scale=scale, enable_gqa=q.shape[1] != k.shape[1])
 
 
 def causal_mask(length: int, seen: int, window: int | None, dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -139,25 +139,26 @@ def fill(config: DecoderConfig, weights: Weights, directory: Path, headless: boo
         config = replace(config, tied=False)  # as transformers does: the files hold two matrices, so there are two
     config = replace(config, dtype=weights.dtype())
     decoder = Decoder(config)
-    known = {HEAD, SCORE}
-    for place in places(decoder):
-        names = [name.removeprefix(family.prefix) for name in place.names]
-        known.update(names)
+    layout = list(places(decoder))
+    known = {HEAD, SCORE} | {name.removeprefix(family.prefix) for place in layout for name in place.names}
+    for name in sorted(found.keys() - known):
+        if not f".{name}".endswith(family.buffers):
+            raise UserError(f"{directory}: there is no place for {found[name]} in a model of config.json's kind")
+    for place in layout:
         if headless and place.names == (HEAD,):
             torch.nn.init.zeros_(place.parameter)
             continue
         tensors = []
-        for name, wanted in zip(names, place.read(), strict=True):
-            if name not in found:
-                raise UserError(f"{directory}: the weights lack {family.prefix if name != HEAD else ''}{name}")
-            tensors.append(weights[found[name]])
-            if tensors[-1].shape != wanted.shape:
-                shapes = f"is {list(tensors[-1].shape)}, config.json asks for {list(wanted.shape)}"
-                raise UserError(f"{directory}: {found[name]} {shapes}")
+        for name, wanted in zip(place.names, place.read(), strict=True):
+            short = name.removeprefix(family.prefix)
+            if short not in found:
+                raise UserError(f"{directory}: the weights lack {name}")
+            tensor = weights[found[short]]
+            if tensor.shape != wanted.shape:
+                shape, asked = list(tensor.shape), list(wanted.shape)
+                raise UserError(f"{directory}: {found[short]} is {shape}, config.json asks for {asked}")
+            tensors.append(tensor)
         place.write(tensors)
-    for name in sorted(found.keys() - known):
-        if not f".{name}".endswith(family.buffers):
-            raise UserError(f"{directory}: there is no place for {found[name]} in a model of config.json's kind")
     return decoder
 
 

@@ -8,7 +8,7 @@ import torch
 from model.tiny import PLAIN, decoder, scalar, tokens
 
 from anatomia.base.errors import UserError
-from anatomia.model.attention import BLOCK, attention, document_mask
+from anatomia.model.attention import BLOCK, attention, causal_mask, document_mask, fused
 from anatomia.model.config import DecoderConfig
 from anatomia.model.decoder import Decoder
 from anatomia.model.huggingface import from_huggingface, to_huggingface
@@ -125,6 +125,24 @@ def test_blocks_of_queries_are_plain_attention(length: int, heads: int, kv: int,
     direction = torch.randn(expected.shape, generator=generator, dtype=torch.float64)
     for a, b in zip(*(torch.autograd.grad(y, (q, k, v), direction) for y in (mine, expected)), strict=True):
         assert (a - b).abs().max() < 1e-11
+
+
+@pytest.mark.parametrize("length", [1, BLOCK + 3])
+@pytest.mark.parametrize("scale", [None, 0.7])
+@pytest.mark.parametrize("rows", [1, 2])
+def test_both_kinds_of_attention_agree(length: int, scale: float | None, rows: int) -> None:
+    """Blocks on a CPU, torch's kernels on a GPU: with a bias per head and key or none, a mask or none, any scale."""
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    q, k, v = draw(2, 4, length, 6), draw(2, 2, length + 5, 6), draw(2, 2, length + 5, 6)
+    bias = draw(rows, 4, length + 5)
+    mask = causal_mask(length, length + 5, 9, torch.float64, q.device)[None]
+    for hidden in (mask, mask.repeat(2, 1, 1), None if length == 1 else mask):
+        assert (attention(q, k, v, hidden, None, scale, bias) - fused(q, k, v, hidden, scale, bias)).abs().max() < 1e-12
+        assert (attention(q, k, v, hidden, None, scale) - fused(q, k, v, hidden, scale)).abs().max() < 1e-12
 
 
 def test_scores_are_read_at_the_last_real_token() -> None:

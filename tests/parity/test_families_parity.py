@@ -172,18 +172,24 @@ def test_configurations_say_the_same(theirs: Any, tmp_path: Path) -> None:
 
 
 def test_greedy_generation_token_for_token(theirs: Any, tmp_path: Path) -> None:
-    """Prompts of several lengths, padded on the left there, until an end token or the length, which some reach."""
+    """Prompts of several lengths, padded on the left there, until the length or an end token, which some meet."""
     theirs.save_pretrained(tmp_path)
     ours = load_model(tmp_path)
     prompts = [tokens(length, seed=length, high=61).tolist() for length in (3, 12, 7, 12, 1)]
     ids = torch.tensor([[0] * (12 - len(prompt)) + prompt for prompt in prompts])
     mask = torch.tensor([[0] * (12 - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+    endless = generate(ours, prompts, [0] * 5, Sampling(0.0, max_new=30))
+    end = endless[2].ids[4]
+    ours.config = replace(ours.config, end=(end,))
+    theirs.generation_config.eos_token_id = end
     found = theirs.generate(ids, attention_mask=mask, max_new_tokens=30, do_sample=False)[:, 12:].tolist()
-    for mine, row in zip(generate(ours, prompts, [0] * 5, Sampling(0.0, max_new=30)), found, strict=True):
-        assert mine.ids == row[: len(mine.ids)]
-        assert mine.finished == (mine.ids[-1] == 2)
-        assert not any(row[len(mine.ids) :])
-        assert mine.finished or len(mine.ids) == 30
+    mine = generate(ours, prompts, [0] * 5, Sampling(0.0, max_new=30))
+    for completion, row in zip(mine, found, strict=True):
+        assert completion.ids == row[: len(completion.ids)]
+        assert completion.finished == (completion.ids[-1] == end)
+        assert not any(row[len(completion.ids) :])
+        assert completion.finished or len(completion.ids) == 30
+    assert len({len(completion.ids) for completion in mine}) > 1
 
 
 def test_packed_documents_are_as_if_alone(theirs: Any, tmp_path: Path) -> None:
