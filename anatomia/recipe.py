@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import os
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,18 @@ from anatomia.base.settings import Settings
 from anatomia.stages.stage import Stage
 
 PACKAGED = ("world", "own-texts", "rl-from-base")
+PATHS = {
+    "corpus.sources",
+    "tokenizer.from",
+    "pretrain.from",
+    "finetune.dialogues",
+    "sample.prompts",
+    "rank.rankings",
+    "align.prompts",
+    "evaluate.prompts",
+}
+"""The settings that are paths or globs."""
+KEYWORDS = ("world",)  # what may stand in place of a path
 Sections = Mapping[str, type[Settings]]
 T = TypeVar("T", bound=BaseModel)
 
@@ -82,9 +95,12 @@ def find(name: str) -> Path:
     raise UserError(f"no recipe {name}{meant(name, PACKAGED)}; give the path of a .toml file, or one of: {known}")
 
 
-def root_of(path: Path) -> Path:
-    """Where relative paths in the recipe `path` start from: beside it, but for one inside the installed package."""
-    return Path() if path.resolve().is_relative_to(_package().resolve()) else path.parent
+def root_of(name: str) -> Path:
+    """Where relative paths in the recipe called `name` start from.
+
+    That is beside a file; for a recipe that comes with the package it is the working directory.
+    """
+    return Path(name).parent if Path(name).is_file() else Path()
 
 
 def section_classes(modules: Sequence[ModuleType]) -> dict[str, type[Settings]]:
@@ -98,8 +114,11 @@ def section_classes(modules: Sequence[ModuleType]) -> dict[str, type[Settings]]:
     return classes
 
 
-def read(path: Path, sections: Sections, overrides: Sequence[str] = ()) -> Recipe:
+def read(path: Path, sections: Sections, overrides: Sequence[str] = (), root: Path = Path()) -> Recipe:
     """The recipe in `path` with the overrides (`pretrain.steps=100`) laid over it.
+
+    Paths in the recipe start from `root`, those in overrides in the working directory, as any path on a command line;
+    they are written anew to start from `root`, so that the run reads them like all others.
 
     Raises:
         UserError: it cannot be read, or a key or a value is wrong.
@@ -112,7 +131,7 @@ def read(path: Path, sections: Sections, overrides: Sequence[str] = ()) -> Recip
         raise UserError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path} is not valid TOML: {error}") from error
-    overridden = {_override(raw, override) for override in overrides}
+    overridden = {_override(raw, override, root) for override in overrides}
     return build(raw, sections, lambda key: "--set" if overridden.intersection(_prefixes(key)) else str(path))
 
 
@@ -197,7 +216,7 @@ def _key(key: str) -> str:
     return key if bare.isascii() and bare.isalnum() else _literal(key)
 
 
-def _override(raw: dict[str, Any], override: str) -> str:
+def _override(raw: dict[str, Any], override: str, root: Path) -> str:
     """Lay one `key=value` over the raw recipe; its dotted key."""
     key, equals, text = override.partition("=")
     key = key.strip()
@@ -209,8 +228,24 @@ def _override(raw: dict[str, Any], override: str) -> str:
         target = target.setdefault(table, {})
         if not isinstance(target, dict):
             raise UserError(f"--set {override}: {table} is a value, not a section")
-    target[last] = _value(text.strip())
+    target[last] = _from_root(key, _value(text.strip()), root)
     return key
+
+
+def _from_root(key: str, value: Any, root: Path) -> Any:
+    """The value of an override, with paths that start in the working directory made to start from `root`."""
+    if isinstance(value, dict):
+        return {name: _from_root(f"{key}.{name}", item, root) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_from_root(key, item, root) for item in value]
+    if key not in PATHS or not isinstance(value, str) or value in KEYWORDS:
+        return value
+    if os.path.isabs(os.path.expanduser(value)):
+        return value
+    try:
+        return os.path.relpath(value, root.resolve())
+    except ValueError:  # on another drive of Windows
+        return os.path.abspath(value)
 
 
 def _value(text: str) -> Any:

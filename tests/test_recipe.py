@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anatomia import recipe as recipes
+from anatomia import stages
 from anatomia.base.errors import UserError
 from anatomia.base.settings import Settings
 from anatomia.recipe import Recipe, build, check, find, read, to_toml
@@ -99,8 +100,42 @@ def test_names_of_packaged_recipes_and_paths(tmp_path: Path, monkeypatch: pytest
     assert find("world").is_file()
 
 
-def test_relative_paths_start_beside_the_recipe(tmp_path: Path) -> None:
-    assert recipes.root_of(tmp_path / "mine.toml") == tmp_path
+def test_relative_paths_start_beside_a_recipe_of_one_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "mine.toml").write_text("", encoding="utf-8")
+    assert recipes.root_of("deep/mine.toml") == Path("deep")
+    assert recipes.root_of("world") == Path()
+
+
+def test_paths_on_the_command_line_start_in_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sections = recipes.section_classes(stages.modules())
+    (tmp_path / "deep" / "here").mkdir(parents=True)
+    mine = tmp_path / "deep" / "mine.toml"
+    mine.write_text('[corpus]\nsources = ["own.txt"]\n', encoding="utf-8")
+    (tmp_path / "link").symlink_to(mine.parent)
+    monkeypatch.chdir(mine.parent / "here")
+    typed = ["finetune.dialogues=[a.jsonl, world, ~/b.jsonl, /c.jsonl, ../../x/*.json]", "pretrain={from='model'}"]
+    for root in (mine.parent, Path(".."), tmp_path / "link"):
+        got = recipes.read(mine, sections, [*typed, "tokenizer.size=500"], root)
+        assert got.corpus.sources == ("own.txt",)
+        assert got.finetune.dialogues == ("here/a.jsonl", "world", "~/b.jsonl", "/c.jsonl", "../x/*.json")
+        assert got.pretrain.from_ == "here/model"
+        assert got.tokenizer.size == 500
+    here = recipes.read(recipes.find("world"), sections, typed, recipes.root_of("world"))
+    assert here.finetune.dialogues[0] == "a.jsonl"
+
+
+def test_every_setting_that_is_text_is_known_for_a_path_or_none() -> None:
+    texts = {
+        f"{name}.{field.alias or key}"
+        for name, kind in recipes.section_classes(stages.modules()).items()
+        for key, field in kind.model_fields.items()
+        if field.annotation in (str, str | None, tuple[str, ...])
+    }
+    assert texts - {"corpus.languages", "rank.by"} == recipes.PATHS
 
 
 def test_languages_are_said_once_for_all_sections() -> None:

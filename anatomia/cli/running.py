@@ -33,9 +33,9 @@ def run(
     from anatomia import pipeline, runs, stages, terminal
     from anatomia import recipe as recipes
 
-    path = recipes.find(recipe)
-    typed = recipes.read(path, recipes.section_classes(stages.modules()), settings or ())
-    request = pipeline.Request(typed, recipes.root_of(path), out or Path("runs") / typed.name, until, start_from)
+    path, root = recipes.find(recipe), recipes.root_of(recipe)
+    typed = recipes.read(path, recipes.section_classes(stages.modules()), settings or (), root)
+    request = pipeline.Request(typed, root, out or Path("runs") / typed.name, until, start_from)
     wanted = pipeline.select(request, stages.stages())
     try:
         recipes.check(typed, request.root, wanted)
