@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anatomia.generate.engine import generate
+from anatomia.generate.engine import Completion, generate
 from anatomia.generate.sampling import Sampling, stream_seed
 from anatomia.model.decoder import Decoder
 from anatomia.model.scalar import ScalarModel
@@ -23,6 +23,7 @@ from anatomia.objectives.policy import (
     whiten,
 )
 from anatomia.objectives.rollout import Rollout, lay_out, log_probabilities, score_completions, values_of
+from anatomia.train import parallel
 from anatomia.train.objective import Sums
 
 
@@ -112,7 +113,7 @@ class Alignment:
         chosen = torch.from_numpy(np.array_split(order, settings.minibatches)[part])
         total = max(int(self.rollout.mask[chosen].sum()), 1)
         pieces = []
-        for index in chosen.split(settings.micro):
+        for index in chosen.split(parallel.micro_rows(settings.micro, len(chosen))):
             piece = self.rollout.rows(index)
             pieces.append(Piece(piece, int(piece.mask.sum()) / total))
         return pieces
@@ -143,7 +144,12 @@ class Alignment:
         prompts = [self.prompts[index] for index in self.order(number) for _ in range(settings.group)]
         seeds = [stream_seed(self.seed, "rollout", number, place) for place in range(len(prompts))]
         model.eval()
-        completions = generate(model.policy, prompts, seeds, settings.sampling, rows=len(prompts))
+
+        def write(part: Sequence[int]) -> Sequence[Completion]:
+            mine = [prompts[place] for place in part], [seeds[place] for place in part]
+            return generate(model.policy, *mine, settings.sampling, rows=len(part))
+
+        completions = parallel.divided(write, range(len(prompts)))
         device = self.reward.score.device
         ids, mask = (tensor.to(device) for tensor in lay_out(prompts, completions, model.policy.config.padding or 0))
         finished = torch.tensor([completion.finished for completion in completions], device=device)

@@ -10,6 +10,7 @@ from anatomia.model.attention import document_mask
 from anatomia.model.decoder import Decoder
 from anatomia.objectives.cross_entropy import linear_cross_entropy
 from anatomia.tokens.batches import Batch, Packed
+from anatomia.train import parallel
 from anatomia.train.objective import Sums
 
 Hook = Callable[[nn.Module, int], Sums]
@@ -38,8 +39,9 @@ class NextToken:
     def micro_batches(self, model: nn.Module, step: int) -> Sequence[Piece]:
         batch = self.data.batch(step)
         total = max(float(batch.weights.sum()), 1.0)
-        starts = range(0, batch.ids.shape[0], self.micro_rows)
-        return [Piece(rows(batch, start, start + self.micro_rows), total) for start in starts]
+        count = parallel.micro_rows(self.micro_rows, batch.ids.shape[0])
+        starts = range(0, batch.ids.shape[0], count)
+        return [Piece(rows(batch, start, start + count), total) for start in starts]
 
     def loss(self, model: nn.Module, micro: Piece) -> tuple[Tensor, dict[str, Tensor | float]]:
         assert isinstance(model, Decoder)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from anatomia.model.scalar import ScalarModel
 from anatomia.tokens.batches import pad_sequences
+from anatomia.train import parallel
 from anatomia.train.objective import Sums
 
 UNPLACED = -1
@@ -111,7 +112,8 @@ class Preference:
             order = np.random.default_rng([self.seed, epoch]).permutation(len(self.items))
             chosen.append(self._with_strangers(self.items[order[number]], place))
         total = sum(len(item.places) for item in chosen)
-        parts = [chosen[start : start + self.micro] for start in range(0, len(chosen), self.micro)]
+        micro = parallel.micro_rows(self.micro, len(chosen))
+        parts = [chosen[start : start + micro] for start in range(0, len(chosen), micro)]
         return [Piece(part, sum(len(item.places) for item in part) / total) for part in parts]
 
     def _with_strangers(self, item: Judged, place: int) -> Judged:

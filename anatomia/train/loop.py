@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from anatomia.base.events import Ledger
+from anatomia.train import parallel
 from anatomia.train.checkpoint import drop_after, load_checkpoint
 from anatomia.train.guard import Guard
 from anatomia.train.objective import Objective, Sums
@@ -55,17 +56,30 @@ def train(
     """Train `model` in place for `settings.steps` steps, from the newest checkpoint in `resume` if there is one.
 
     A step that the `Guard` finds out of the ordinary changes nothing and is counted; after too many of them training
-    goes back to a good checkpoint. Afterwards the weights are fp32.
+    goes back to a good checkpoint. Afterwards the weights are fp32. Of several processes (`parallel`) all call this,
+    and it returns in the first.
 
     Returns:
         steps, skipped_steps, returns, tokens, tokens_per_second, train_seconds and the last step's metrics.
 
     Raises:
         UserError: training is hopeless: step after step is not finite.
+        Released: this is not the first process.
     """
+    with parallel.threads():
+        metrics = _train(model, objective, settings, ledger, resume)
+    if parallel.rank() > 0:
+        raise parallel.Released
+    return metrics
+
+
+def _train(
+    model: nn.Module, objective: Objective[Any], settings: LoopSettings, ledger: Ledger, resume: Path
+) -> dict[str, Any]:
     optimizer = FlatOptimizer(model, settings.optimizer, settings.dtype)
+    optimizer.agree()
     progress = Progress()
-    found = load_checkpoint(resume)
+    found = parallel.lead(lambda: load_checkpoint(resume))
     if found is not None:
         restore(found[1], progress, optimizer, objective)
     ledger.rewind(progress.step)
@@ -91,7 +105,8 @@ def train(
                 guard.check(rate)
             progress.step = step + 1
             progress.tokens += int(sums.pop("tokens", 0))
-            sums |= objective.after(model, step)
+            if parallel.rank() == 0:
+                sums |= objective.after(model, step)
             now = time.monotonic()
             elapsed, last = now - last, now
             progress.seconds += elapsed
@@ -121,13 +136,14 @@ def train(
 def backward(model: nn.Module, objective: Objective[Any], optimizer: FlatOptimizer, step: int) -> Sums:
     """Gradients of one step summed into the optimizer; the step's metrics, `loss` among them."""
     totals: dict[str, Tensor | float] = {}
-    for micro in objective.micro_batches(model, step):
+    for micro in parallel.share(objective.micro_batches(model, step)):
         loss, shares = objective.loss(model, micro)
         loss.backward()
         optimizer.accumulate()
         for key, value in {"loss": loss.detach(), **shares}.items():
             totals[key] = totals.get(key, 0.0) + value
-    return {key: float(value) for key, value in totals.items()}
+    parallel.add_up(optimizer.gradient)
+    return parallel.totals({key: float(value) for key, value in totals.items()})
 
 
 def report(ledger: Ledger, progress: Progress, steps: int, metrics: Mapping[str, float]) -> None:
@@ -147,13 +163,14 @@ def turn_back(
     """
     step, guard = progress.step, progress.guard
     saver.wait()
-    found = load_checkpoint(saver.directory, good=True)
+    found = parallel.lead(lambda: load_checkpoint(saver.directory, good=True))
     if found is None:
         progress.guard = guard.turn(step, None, step)
         return
     restore(found[1], progress, optimizer, objective)
     progress.guard = guard.turn(step, progress.guard, progress.step)
-    drop_after(saver.directory, progress.step)
+    if parallel.rank() == 0:
+        drop_after(saver.directory, progress.step)
     ledger.rewind(progress.step)
     saver.save(progress.step, snapshot(progress, optimizer, objective))
 

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from anatomia.train import parallel
+
 
 @dataclass(frozen=True)
 class OptimizerSettings:
@@ -80,6 +82,11 @@ class FlatOptimizer:
         if parameter.dim() < 2:
             return 2
         return 0 if self.settings.muon and "blocks." in name else 1
+
+    def agree(self) -> None:
+        """Take over the first process's weights, where there are several."""
+        parallel.spread(self.master)
+        self.weights.copy_(self.master)
 
     def accumulate(self) -> None:
         """Add the gradients of one micro-batch to the step's sum."""

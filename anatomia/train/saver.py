@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from anatomia.base.events import Ledger
+from anatomia.train import parallel
 from anatomia.train.checkpoint import save_checkpoint
 
 SHARE = 0.01  # of training's time that saving may take
@@ -59,7 +60,10 @@ class Saver:
         return not busy and time.monotonic() - self._last > max(self.seconds, self.cost / SHARE)
 
     def save(self, step: int, state: dict[str, Any], good: bool = False) -> None:
-        """Copy the state after `step` steps and begin to write it. `good` as in `save_checkpoint`."""
+        """Copy the state after `step` steps and begin to write it. `good` as in `save_checkpoint`. Of several processes
+        only the first does."""
+        if parallel.rank() > 0:
+            return
         self.wait()
         self._last = time.monotonic()
         try:

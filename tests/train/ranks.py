@@ -1,0 +1,150 @@
+"""Several processes that train together: what the tests of `parallel` start. Process 0 says what came out.
+
+RANK=… WORLD_SIZE=… MASTER_ADDR=… MASTER_PORT=… python tests/train/ranks.py JOB DIRECTORY
+"""
+
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE.parent.parent)]
+
+import torch  # noqa: E402
+from model.tiny import decoder, scalar, tokens  # noqa: E402
+from objectives.aligning import alignment  # noqa: E402
+from torch import nn  # noqa: E402
+from train.learning import documents, killer, next_token, settings  # noqa: E402
+
+from anatomia.base.events import Ledger, read_events  # noqa: E402
+from anatomia.objectives.next_token import NextToken  # noqa: E402
+from anatomia.objectives.preference import Judged, Preference  # noqa: E402
+from anatomia.tokens.batches import Batch, Packed  # noqa: E402
+from anatomia.train import parallel  # noqa: E402
+from anatomia.train.loop import backward, train  # noqa: E402
+from anatomia.train.optimizer import FlatOptimizer, OptimizerSettings  # noqa: E402
+
+STEPS = 14
+
+
+class Exact(Packed):
+    """Batches whose weights, and so whose losses, are in 64 bits."""
+
+    def batch(self, step: int) -> Batch:
+        found = super().batch(step)
+        return Batch(found.ids, found.targets, found.weights.double(), found.positions, found.documents)
+
+
+def preference(micro: int) -> Preference:
+    """Learns from nine prompts of three completions each; the losses themselves are in 32 bits."""
+    texts = [tuple(tuple(tokens(3 + (n + k) % 6, seed=10 * n + k).tolist()) for k in range(3)) for n in range(9)]
+    return Preference([Judged(text, ((0, 1, 2), (1, 0, 1))) for text in texts], 5, micro, "listwise", 1)
+
+
+def gradients(micro: int) -> dict[str, list[float]]:
+    """The gradient of one step in 64 bits, of each objective."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        plain = documents()
+        exact = Exact(plain.shard, plain.context, plain.rows, plain.seed, plain.padding)
+        cases: dict[str, tuple[nn.Module, Any]] = {
+            "next token": (decoder(), NextToken(exact, micro, lambda model, step: {})),
+            "preference": (scalar(), preference(micro)),
+        }
+        found = {}
+        for name, (model, objective) in cases.items():
+            optimizer = FlatOptimizer(model, OptimizerSettings(), torch.float64)
+            sums = backward(model, objective, optimizer, 0)
+            found[name] = [sums["loss"], sums["tokens"], *optimizer.gradient.tolist()]
+        return found
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def job_gradients(directory: Path) -> Any:
+    return gradients(4)
+
+
+def fresh(name: str) -> tuple[nn.Module, Any]:
+    return (decoder(), next_token()) if name == "next token" else alignment("ppo")
+
+
+def trained(directory: Path, name: str, kill: int) -> Any:
+    """Train to the end, or until process 0 is killed at a step; the steps, and what the weights are in each process."""
+    model, objective = fresh(name)
+    if kill and parallel.rank() == 0:
+        ledger = Ledger(directory / "events.jsonl", [killer(kill)])
+    else:
+        ledger = Ledger(directory / "events.jsonl" if parallel.rank() == 0 else None)
+    how = settings(STEPS, optimizer=OptimizerSettings(muon=True))
+    with suppress(parallel.Released):
+        train(model, objective, how, ledger, directory)
+    bits = b"".join(weight.detach().numpy().tobytes() for weight in model.parameters())
+    steps = [event for event in read_events(directory / "events.jsonl") if event["kind"] == "step"]
+    return {"weights": parallel.gather(hashlib.sha256(bits).hexdigest()), "steps": steps}
+
+
+def job_train(directory: Path) -> Any:
+    return {name: trained(made(directory / name), name, 0) for name in ("next token", "ppo")}
+
+
+def job_kill(directory: Path) -> Any:
+    return trained(made(directory), "next token", 8)
+
+
+def job_resume(directory: Path) -> Any:
+    return trained(directory, "next token", 0)
+
+
+def made(directory: Path) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+JOBS: dict[str, Callable[[Path], Any]] = {
+    "gradients": job_gradients, "train": job_train, "kill": job_kill, "resume": job_resume,
+}  # fmt: skip
+
+
+def together(count: int, *work: tuple[str, Path]) -> list[Any]:
+    """Do jobs, one after the other, in `count` new processes; what process 0 said of each that it came to an end of."""
+    words = [str(count), *(word for name, where in work for word in (name, str(where)))]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, str(HERE / "ranks.py"), *words], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def take_part(words: list[str]) -> None:
+    """What one process does."""
+    parallel.join()
+    for name, where in zip(words[::2], words[1::2], strict=True):
+        found = JOBS[name](Path(where))
+        if parallel.rank() == 0:
+            print(json.dumps(found), flush=True)
+    parallel.leave()
+
+
+if __name__ == "__main__":
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": sys.argv[1]}
+    for rank in range(int(sys.argv[1])):  # forked, so that torch is imported once
+        if os.fork() == 0:
+            os.environ["RANK"] = str(rank)
+            try:
+                take_part(sys.argv[2:])
+            except BaseException as error:
+                print(f"process {rank}: {error!r}", file=sys.stderr)
+            os._exit(0)
+    for _ in range(int(sys.argv[1])):
+        os.wait()
