@@ -131,6 +131,7 @@ def test_a_mistake_is_one_line_exit_2_and_nothing_written(
         (["run", "mine.toml", "--set", 'first.texts=["gone.txt"]'], "mine.toml: first.texts: no file"),  # of a test
         (["run", "mine.toml", "--until", "frist"], "nie ma takiego etapu (czy chodziło o first?); są: first"),
         (["compare", "gone", "--prompt", "x"], "gone nie istnieje; podaj katalog przebiegu albo modelu"),
+        (["show", "ranking", "a > a > b"], "'a > a > b' to nie ranking: a występuje dwa razy."),
     ],
 )
 def test_a_mistake_is_said_in_polish(

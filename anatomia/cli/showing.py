@@ -160,7 +160,7 @@ def ranking(
         path = found
     elif path.suffix and not path.exists():
         raise UserError(f"{path} does not exist; give a run, a file of rankings, or orders such as 'b > a = c'")
-    shown = show_ranking(path if path.is_file() else rankings, most)
+    shown = show_ranking(path if path.is_file() else rankings, most, messages().language)
     print_shown(shown, render_ranking(shown, messages().language), as_json)
 
 

@@ -142,13 +142,14 @@ def show_dialogue(messages: Messages, tokenizer: Path) -> dict[str, Any]:
     return {"messages": messages, "rendered": render(vocabulary, messages, asks), "prompt": asks, **mask}
 
 
-def show_ranking(rankings: str | Path, most: int = 3) -> dict[str, Any]:
+def show_ranking(rankings: str | Path, most: int = 3, language: str = "en") -> dict[str, Any]:
     """Rankings and the stars they become by the three methods.
 
     Args:
         rankings: orders such as "b > a = d > c", one per line or separated by semicolons, each by another annotator;
             or the path of a file of rankings (`rankings.jsonl`, or any form that the stage `rank` reads).
         most: prompts of a file to show; those with the most different answers come first, having the most to say.
+        language: "en" or "pl", of what is said of an order that cannot be read.
 
     Raises:
         UserError: an order cannot be read, or the file holds no ranking.
@@ -156,7 +157,7 @@ def show_ranking(rankings: str | Path, most: int = 3) -> dict[str, Any]:
     from anatomia.feedback.ranked import by_prompt, score
     from anatomia.feedback.sources import read_rankings
 
-    found = orders(rankings) if isinstance(rankings, str) else list(read_rankings([rankings]))
+    found = orders(rankings, language) if isinstance(rankings, str) else list(read_rankings([rankings]))
     if not found:
         raise UserError(f"{rankings} holds no ranking that can be read; give a rankings.jsonl")
     return {
@@ -176,10 +177,10 @@ def _sameness(rankings: "Sequence[Ranking]") -> int:
     return -len({completion.strip() for completion in rankings[0].candidates.completions})
 
 
-def orders(written: str) -> "list[Ranking]":
+def orders(written: str, language: str = "en") -> "list[Ranking]":
     """Orders written by hand as rankings of answers called a, b, c…: as many as the highest letter says."""
     from anatomia.feedback.ranking import Ranking
-    from anatomia.feedback.terminal import LETTERS, parse_order
+    from anatomia.feedback.terminal import LETTERS, TEXTS, parse_order
 
     lines = [line.strip() for line in written.replace(";", "\n").splitlines() if line.strip()]
     count = max((LETTERS.index(sign) + 1 for sign in written.lower() if sign in LETTERS), default=0)
@@ -187,7 +188,7 @@ def orders(written: str) -> "list[Ranking]":
         raise UserError(f"{written!r} ranks fewer than two answers; write for example b > a = d > c")
     try:
         return [
-            Ranking("orders", (), tuple(LETTERS[:count]), parse_order(line, count), str(number))
+            Ranking("orders", (), tuple(LETTERS[:count]), parse_order(line, count, TEXTS[language]), str(number))
             for number, line in enumerate(lines, 1)
         ]
     except ValueError as error:
