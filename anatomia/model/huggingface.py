@@ -8,6 +8,7 @@ from anatomia.model.activations import ACTIVATIONS
 from anatomia.model.config import DecoderConfig
 from anatomia.model.families import FAMILIES, NEEDED, Family, Key
 from anatomia.model.options import Several
+from anatomia.model.values import positive, shown, token, whole
 
 # What belongs to one file, to one training or to one kind of head, and would be wrong in the next.
 LEFT_BEHIND = {
@@ -25,12 +26,12 @@ def from_huggingface(record: Mapping[str, Any], where: str = "config.json") -> D
         UserError: the family or an option of it is not supported, or the file is not complete; the message names it.
     """
     name = record.get("model_type")
-    if name not in FAMILIES:
+    if not isinstance(name, str) or name not in FAMILIES:
         raise UserError(f"{where}: model_type = {name!r} is not one of {', '.join(FAMILIES)}")
     family = FAMILIES[name]
     for key, values in {"quantization_config": (None,), **family.only}.items():
         if record.get(key, values[0]) not in values:
-            raise UserError(f"{where}: {key} = {str(record[key])[:60]} is not supported for {name}")
+            raise UserError(f"{where}: {key} = {shown(record[key])} is not supported for {name}")
     fields = dict(family.fixed)
     for key, entry in family.record.items():
         if isinstance(entry, Key):
@@ -42,7 +43,10 @@ def from_huggingface(record: Mapping[str, Any], where: str = "config.json") -> D
     complete(fields, where)
     known = LEFT_BEHIND | known_keys(family)
     carried = {key: value for key, value in record.items() if key not in known}
-    return DecoderConfig(**fields, family=str(name), carried=carried)
+    try:
+        return DecoderConfig(**fields, family=name, carried=carried)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
 
 
 def to_huggingface(config: DecoderConfig, *, scalar: bool = False) -> dict[str, Any]:
@@ -65,24 +69,24 @@ def to_huggingface(config: DecoderConfig, *, scalar: bool = False) -> dict[str, 
 
 def read_value(record: Mapping[str, Any], key: str, entry: Key, where: str) -> Any:
     """One key's value, of the kind that its field wants."""
-    name = key if key in record else entry.also if entry.also in record else key
-    value, kind = record.get(name, entry.default), get_type_hints(DecoderConfig)[entry.fields[0]]
-    if entry.fields[0] == "end":
-        return tuple(value) if isinstance(value, list) else () if value is None else (value,)
+    key = key if key in record or entry.also not in record else entry.also
+    value = record.get(key, None if entry.default is NEEDED else entry.default)
+    field = entry.fields[0]
+    kind = get_type_hints(DecoderConfig)[field]
+    if field == "end":
+        ids = (token(one, key, where) for one in (value if isinstance(value, list) else [value]))
+        return tuple(one for one in ids if one is not None)
+    if field in ("begin", "padding"):
+        return token(value, key, where)
+    if field == "activation":
+        if value not in list(ACTIVATIONS):
+            raise UserError(f"{where}: {key} = {shown(value)} is not supported; known are {', '.join(ACTIVATIONS)}")
+        return value
     if kind is bool:
         return bool(value)
-    if entry.fields[0] == "activation":
-        if value not in ACTIVATIONS:
-            raise UserError(f"{where}: {name} = {value!r} is not supported; known are {', '.join(ACTIVATIONS)}")
-        return value
-    if value is None and (kind == int | None or (entry.fields[0] in DERIVED and entry.default is not NEEDED)):
+    if value is None and (field == "sliding_window" or (field in DERIVED and entry.default is not NEEDED)):
         return None
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if (whole and (kind is not int or value > 0)) or (kind is float and isinstance(value, float)):
-        return value
-    found = None if value is NEEDED else value
-    what = "a whole number above 0" if kind is int else "a number"
-    raise UserError(f"{where}: {name} = {found!r} is not {what}; the file is not complete")
+    return positive(value, key, where) if kind is float else whole(value, key, where)
 
 
 def complete(fields: dict[str, Any], where: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from anatomia.base.errors import UserError
 from anatomia.model.config import DecoderConfig
 from anatomia.model.positions import read_scaling, write_scaling
+from anatomia.model.values import shown, whole
 
 Record = Mapping[str, Any]
 
@@ -36,13 +37,16 @@ def read_windows(record: Record, fields: Mapping[str, Any], where: str) -> dict[
     window = record.get("sliding_window", 4096) if record.get("use_sliding_window") else None
     if window is None:
         return {}
+    window = whole(window, "sliding_window", where)
     kinds, layers = record.get("layer_types"), fields["layers"]
     if kinds is None:
         first = record.get("max_window_layers", 28)
+        if isinstance(first, bool) or not isinstance(first, int):
+            raise UserError(f"{where}: max_window_layers = {shown(first)} is no number of a layer")
         kinds = ["sliding_attention" if layer >= first else "full_attention" for layer in range(layers)]
     windows = {"sliding_attention": window, "full_attention": None}
-    if len(kinds) != layers or not windows.keys() >= set(kinds):
-        raise UserError(f"{where}: layer_types = {kinds} are not {layers} of {', '.join(windows)}")
+    if not isinstance(kinds, list) or len(kinds) != layers or any(kind not in list(windows) for kind in kinds):
+        raise UserError(f"{where}: layer_types = {shown(kinds)} are not {layers} of {', '.join(windows)}")
     found = tuple(windows[kind] for kind in kinds)
     return {"sliding_window": found[0]} if len(set(found)) == 1 else {"layer_windows": found}
 
@@ -64,10 +68,11 @@ def read_falcon(record: Record, fields: Mapping[str, Any], where: str) -> dict[s
     norms, heads = record.get("num_ln_in_parallel_attn"), fields["heads"]
     norms = (2 if new else 1) if norms is None else norms
     if new:
-        kv_heads = record.get("num_kv_heads") or heads
+        kv_heads = record.get("num_kv_heads")
+        kv_heads = heads if kv_heads is None else whole(kv_heads, "num_kv_heads", where)
     else:
         kv_heads = 1 if record.get("multi_query", True) else heads
-    if (new and not parallel) or norms not in ((1, 2) if new else (1,)):
+    if (new and not parallel) or norms not in ([1, 2] if new else [1]):
         raise UserError(
             f"{where}: new_decoder_architecture = {new} with parallel_attn = {parallel} and num_ln_in_parallel_attn = "
             f"{norms} is not supported; transformers cannot run it either"

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from anatomia.base.errors import UserError
 from anatomia.model.config import DecoderConfig
+from anatomia.model.values import positive, shown
 
 # What each kind of rotary embedding must be told; "default" is plain.
 SCALINGS: dict[str, tuple[str, ...]] = {
@@ -18,6 +19,8 @@ SCALINGS: dict[str, tuple[str, ...]] = {
     "llama3": ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"),
     "yarn": ("factor", "original_max_position_embeddings"),
 }
+
+OPTIONAL = ("attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim")
 
 Turn = tuple[Tensor, Tensor]
 
@@ -109,11 +112,11 @@ def read_scaling(record: Mapping[str, Any], context: int, where: str) -> tuple[f
     """
     rope = record.get("rope_scaling") or record.get("rope_parameters") or {}
     if not isinstance(rope, Mapping):
-        raise UserError(f"{where}: rope_scaling = {rope!r} is no JSON object; the file is not complete")
-    theta = float(rope.get("rope_theta", record.get("rope_theta", 10000.0)))
+        raise UserError(f"{where}: rope_scaling = {shown(rope)} is no JSON object; the file is not complete")
+    theta = float(positive(rope.get("rope_theta", record.get("rope_theta", 10000.0)), "rope_theta", where))
     kind = rope.get("rope_type", rope.get("type", "default"))
-    if kind not in SCALINGS:
-        raise UserError(f"{where}: rope_type = {kind!r} is not supported; known are {', '.join(SCALINGS)}")
+    if kind not in list(SCALINGS):
+        raise UserError(f"{where}: rope_type = {shown(kind)} is not supported; known are {', '.join(SCALINGS)}")
     if rope.get("partial_rotary_factor", record.get("partial_rotary_factor")) not in (None, 1, 1.0):
         raise UserError(f"{where}: partial_rotary_factor is not supported; only rotary embeddings of whole heads are")
     if kind == "default":
@@ -125,10 +128,11 @@ def read_scaling(record: Mapping[str, Any], context: int, where: str) -> tuple[f
             values["original_max_position_embeddings"] = outside
         values.setdefault("original_max_position_embeddings", context)
     if kind == "yarn" and values.get("factor") is None:
-        values["factor"] = context / values["original_max_position_embeddings"]
-    for key in SCALINGS[kind]:
-        if not isinstance(values.get(key), int | float) or not values[key] > 0:
-            raise UserError(f"{where}: rope_type = {kind!r} needs {key}, a number above 0; it is {values.get(key)!r}")
+        original = positive(values["original_max_position_embeddings"], "original_max_position_embeddings", where)
+        values["factor"] = context / original
+    optional = [key for key in OPTIONAL if values.get(key) is not None]
+    for key in (*SCALINGS[kind], *optional):
+        positive(values.get(key), f"{kind}'s {key}", where)
     return theta, tuple(sorted(values.items()))
 
 

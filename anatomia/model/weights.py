@@ -78,8 +78,9 @@ def weight_files(directory: Path) -> list[Path]:
             ask(directory)
         if not index.is_file():
             return [directory / whole]
-        names = set(read_record(index).get("weight_map", {}).values())
-        if not names or any(Path(str(name)).name != name for name in names):
+        places = read_record(index).get("weight_map")
+        names = set(map(str, places.values())) if isinstance(places, dict) else set()
+        if not names or any(Path(name).name != name for name in names):
             raise UserError(f"{index} names no files beside it; it is damaged")
         return sorted(directory / name for name in names)
     if any(directory.glob("*.bin")):

@@ -121,7 +121,7 @@ def test_safetensors_are_taken_where_both_are_there(tmp_path: Path) -> None:
 
 def test_an_index_that_points_elsewhere_is_damaged(tmp_path: Path) -> None:
     save_model(tmp_path, decoder())
-    for places in ({"a": "../other/model.safetensors"}, {}):
+    for places in ({"a": "../other/model.safetensors"}, {}, ["model.safetensors"]):
         (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
         with pytest.raises(UserError, match=r"index\.json.*damaged"):
             Weights(tmp_path)
