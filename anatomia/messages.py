@@ -13,6 +13,7 @@ POLISH = {
     "unchanged": "bez zmian",
     "note": "uwaga",
     "error": "błąd",
+    "; see anatomia --help": "; zobacz anatomia --help",
     "{time} left": "zostało {time}",
     "step {step}": "krok {step}",
     "What each stage achieved": "Co osiągnął każdy etap",
@@ -55,6 +56,9 @@ POLISH = {
     "all metrics": "wszystkie miary",
     "How are you?": "Jak się masz?",
     "Stopped. The same command goes on from here.": "Przerwano. To samo polecenie ruszy dalej od tego miejsca.",
+    "A process of this run was killed; those that are left go on from the last checkpoint: {count}.": (
+        "Jeden z procesów przebiegu został zabity; pozostałe ruszają dalej od ostatniego punktu kontrolnego: {count}."
+    ),
 }
 
 # What is counted on the way, "3/40 documents". Polish has the forms after "of": z 1 dokumentu, z 40 dokumentów.

@@ -37,6 +37,8 @@ def patterns() -> list[tuple[re.Pattern[str], str]]:
     for english in sorted(known, key=lambda english: -len(re.sub(HOLE, "", english))):
         parts = re.split(HOLE, english)  # now the numbers of the holes stand at odd places
         words = ["(.*?)" if place % 2 else re.escape(part) for place, part in enumerate(parts)]
+        if re.match(HOLE + r" \w", english):  # it begins with what it is about; a place before that is not part of it
+            words[1] = "((?:(?!: ).)*?)"
         found.append((re.compile("".join(words), re.DOTALL), known[english]))
     return found
 

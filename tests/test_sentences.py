@@ -86,3 +86,6 @@ def test_values_are_put_in_and_looked_up_themselves() -> None:
     assert sentence(english) == "x.jsonl, rekord 3: nieznana rola 'bot'; znane: user, assistant"
     assert sentence(f"mine.toml: {english}") == f"mine.toml: {sentence(english)}"
     assert sentence("nobody: wrote this") == "nobody: wrote this"
+    assert sentence("mine.toml: gone has no finished model yet; give its anatomia run again").startswith(
+        "mine.toml: w gone"
+    )

@@ -74,7 +74,7 @@ def main() -> None:
         app.meta(arguments, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except CycloptsError as error:
-        _fail(f"{' '.join(str(error).split()).rstrip(' .,')}; see anatomia --help", error, debug)
+        _fail(" ".join(str(error).split()).rstrip(" .,"), error, debug, "; see anatomia --help")
     except UserError as error:
         _fail(str(error), error, debug)
     except BrokenPipeError:  # the reader, such as head, has had enough
@@ -92,9 +92,9 @@ def _language(arguments: Sequence[str]) -> str | None:
     return None
 
 
-def _fail(message: str, error: Exception, debug: bool) -> None:
+def _fail(message: str, error: Exception, debug: bool, hint: str = "") -> None:
     say = messages()
-    print(f"{say('error')}: {say.sentence(message)}", file=sys.stderr)
+    print(f"{say('error')}: {say.sentence(message)}{say(hint)}", file=sys.stderr)
     if debug:
         raise error
     raise SystemExit(2) from None

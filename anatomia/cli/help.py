@@ -30,10 +30,11 @@ class Formatter:
     def render_usage(self, console: "Console", options: "ConsoleOptions", usage: Any) -> None:
         """Draw the line that shows how a command is called."""
         from cyclopts.help import DefaultFormatter
+        from rich.text import Text
 
         if preferred_language() == "pl":
             said = " ".join(USAGE.get(word, _kind(word)) for word in str(usage).split())
-            console.print(f"[bold]Użycie: {said.replace('[', chr(92) + '[')}[/]\n", highlight=False)
+            console.print(Text(f"Użycie: {said}\n", "bold"))
         else:
             DefaultFormatter().render_usage(console, options, usage)
 
@@ -53,8 +54,10 @@ def _entry(entry: Any) -> Any:
         said.append(Text(f"[domyślnie: {DEFAULTS.get(entry.default, entry.default)}]", "cyclopts.default"))
     if entry.required:
         said.append(Text("[wymagane]", "cyclopts.required"))
-    kind = entry.metavar and _kind(entry.metavar)
-    return entry.copy(description=said, choices=None, default=None, required=False, metavar=kind)
+    changes = {"description": said, "choices": None, "default": None, "required": False}
+    if getattr(entry, "metavar", None):  # which entries have from cyclopts 5 on
+        changes["metavar"] = _kind(entry.metavar)
+    return entry.copy(**changes)
 
 
 def _kind(word: str) -> str:
