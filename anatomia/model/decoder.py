@@ -92,7 +92,7 @@ class Decoder(nn.Module):
             positions = torch.arange(start, stop, device=ids.device)
         dtype = self.embedding.dtype
         angles = rotary(config, positions, dtype) if config.positions == "rotary" else None
-        bias = alibi(config, self.places(positions, cache), dtype) if config.positions == "alibi" else None
+        bias = alibi(config, self.key_positions(positions, cache), dtype) if config.positions == "alibi" else None
         x = F.embedding(ids, self.embedding)
         if self.position_embedding is not None:
             x = x + F.embedding(positions, self.position_embedding)
@@ -119,14 +119,14 @@ class Decoder(nn.Module):
 
     def masks(self, mask: Tensor | None, length: int, seen: int) -> list[Tensor | None]:
         """Each layer's mask: the one that was given, without what the layer's own window leaves behind."""
-        masks: list[Tensor | None] = [mask] * self.config.layers
-        for layer, window in enumerate(self.config.layer_windows):
-            if window is not None:
-                narrow = causal_mask(length, seen, window, self.embedding.dtype, self.embedding.device)[None]
-                masks[layer] = narrow if mask is None else narrow + mask
-        return masks
+        windows = self.config.layer_windows or (None,) * self.config.layers
+        masks: dict[int | None, Tensor | None] = {None: mask}
+        for window in set(windows) - {None}:
+            narrow = causal_mask(length, seen, window, self.embedding.dtype, self.embedding.device)[None]
+            masks[window] = narrow if mask is None else narrow + mask
+        return [masks[window] for window in windows]
 
-    def places(self, positions: Tensor, cache: Cache | None) -> Tensor:
+    def key_positions(self, positions: Tensor, cache: Cache | None) -> Tensor:
         """[B or 1, S] the positions of all keys, cached and new, which are remembered."""
         positions = positions if positions.dim() == 2 else positions[None]
         if cache is None or cache.positions is None:

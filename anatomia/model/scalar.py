@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anatomia.model.decoder import Decoder
+from anatomia.model.packed import packed_states
 
 
 class ScalarModel(nn.Module):
@@ -19,9 +20,12 @@ class ScalarModel(nn.Module):
 
     def forward(self, ids: Tensor, positions: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """[B, T] scalars in fp32; arguments as in `Decoder.hidden`."""
-        return F.linear(self.decoder.hidden(ids, positions, mask), self.score).squeeze(-1).float()
+        return self.read(self.decoder.hidden(ids, positions, mask))
 
     def at_last(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """[B] the scalar at each row's last real token. ids: [B, T] padded on the right; lengths: [B]."""
-        values = self(ids)
-        return values.gather(1, (lengths - 1)[:, None]).squeeze(1)
+        return self.read(packed_states(self.decoder, ids, lengths)[lengths.cumsum(0) - 1])
+
+    def read(self, states: Tensor) -> Tensor:
+        """[...] scalars in fp32 of hidden states [..., width]."""
+        return F.linear(states, self.score).squeeze(-1).float()

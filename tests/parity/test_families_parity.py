@@ -228,7 +228,7 @@ LONG = ["qwen3", "qwen2-yarn", "llama2", "llama3", "mistral-window", "falcon-7b"
 @pytest.mark.parametrize("context", [2048, 4096])
 @pytest.mark.parametrize("name", LONG)
 def test_long_contexts(name: str, context: int, tmp_path: Path) -> None:
-    """A whole context of one narrow layer, in logits and gradients."""
+    """A whole context of one narrow layer, in logits, and in gradients or the last tokens of greedy generation."""
     small = "n_positions" if name == "gpt2" else "max_position_embeddings"
     layers = "n_layer" if name == "gpt2" else "num_hidden_layers"
     theirs = build(name, **{small: context, layers: 1, "layer_types": None})
@@ -237,6 +237,13 @@ def test_long_contexts(name: str, context: int, tmp_path: Path) -> None:
     close(logits(ours, ids), logits(theirs, ids))
     if context == 2048:
         same_gradients(theirs, ours, ids)
+        return
+    theirs.generation_config.eos_token_id = None
+    prompt = ids[:, :-8]
+    found = theirs.generate(prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=8, do_sample=False)
+    ours.config = replace(ours.config, end=())
+    (mine,) = generate(ours, prompt.tolist(), [0], Sampling(0.0, max_new=20))
+    assert mine.ids == found[0, -8:].tolist()
 
 
 WHOLE = {"qwen3", "qwen2", "llama2", "llama3", "mistral-window", "falcon-40b", "falcon-rw", "gpt2"}
