@@ -4,8 +4,10 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from anatomia.base import machine as machines
@@ -31,6 +33,7 @@ from anatomia.base.settings import Settings
 from anatomia.base.stopwatch import Stopwatch
 from anatomia.recipe import Recipe, meant, plain
 from anatomia.stages.stage import Context, Stage
+from anatomia.train import parallel
 
 RECIPE = "recipe.toml"
 MACHINE = "machine.json"
@@ -75,7 +78,9 @@ def run(
     try:
         _claim(request.out)
         with locked(request.out):
-            return _bring_up_to_date(request, wanted, _Announcer(listeners), choose, apply)
+            made = _bring_up_to_date(request, wanted, _Announcer(listeners), choose, apply)
+            parallel.lead(lambda: "")
+            return made
     except OSError as error:
         if error.errno not in FULL:
             raise
@@ -85,6 +90,23 @@ def run(
             f"the disk of {request.out} is full ({free:.0f} MB free); what is done is kept: free some space and give "
             "the same command again"
         ) from error
+
+
+def follow(request: Request, stages: Sequence[Stage], apply: Callable[[Machine], None] = machines.apply) -> None:
+    """Take part in the training of a run that another process leads by `run`; what this one writes is thrown away.
+
+    Raises:
+        PeerLost: a process of the run has ended.
+    """
+    known = {stage.name: stage for stage in stages}
+    while name := parallel.lead(lambda: ""):
+        stage = known[name]
+        apply(Machine.from_json(read_json(request.out / MACHINE)))
+        inputs = {parent: read_artifact(request.out / parent) for parent in stage.parents(request.recipe)}
+        with TemporaryDirectory() as scratch, suppress(parallel.Released):
+            job = _Job(stage, request, inputs, Ledger())
+            stage.run(job.context(Path(scratch)))
+        machines.release_memory()
 
 
 def select(request: Request, stages: Sequence[Stage]) -> list[Stage]:
@@ -236,6 +258,10 @@ class _Job:
             }
         )
 
+    def context(self, work: Path) -> Context:
+        """What the stage gets to work with."""
+        return Context(self.settings, self.inputs, work, self.ledger, self.request.recipe.seed, self.request.root)
+
     def plain_settings(self) -> dict[str, Any]:
         return {name: plain(value) for name, value in self.settings.items()}
 
@@ -261,16 +287,10 @@ class _Job:
         work = workspace(self.final, fingerprint)
         watch = Stopwatch(work / RESUME / "seconds.json", work)
         self.ledger.begin()
-        context = Context(
-            settings=self.settings,
-            inputs=self.inputs,
-            work=work,
-            ledger=self.ledger,
-            seed=self.request.recipe.seed,
-            root=self.request.root,
-        )
+        if self.stage.trains(self.request.recipe):
+            parallel.lead(lambda: self.stage.name)
         try:
-            metrics = self.stage.run(context)
+            metrics = self.stage.run(self.context(work))
         except (KeyboardInterrupt, UserError):
             watch.stop()
             raise

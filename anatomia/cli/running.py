@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from anatomia.base.errors import UserError
+from anatomia.cli import launching
 from anatomia.cli.options import Json, RunPath, console, messages, print_json, show
 
 
@@ -20,6 +21,7 @@ def run(
     ] = None,
     until: Annotated[str | None, Parameter(help="Stop after this stage.")] = None,
     start_from: Annotated[str | None, Parameter("--from", help="Make this stage and all after it again.")] = None,
+    processes: Annotated[int, Parameter(help="Train with so many processes, which share the cores or the GPUs.")] = 1,
 ) -> None:
     """Run a recipe from text to report. Given again, it does only what changed; killed, it goes on.
 
@@ -29,9 +31,11 @@ def run(
     - `anatomia run own-texts.toml --out runs/mine` – your own files
     - `anatomia run --set pretrain.steps=200 --until pretrain` – a short base model only
     - `anatomia run --from align` – reinforcement learning once more
+    - `anatomia run --processes 4` – four processes train together
     """
     from anatomia import pipeline, runs, stages, terminal
     from anatomia import recipe as recipes
+    from anatomia.train import parallel
 
     path, root = recipes.find(recipe), recipes.root_of(recipe)
     typed = recipes.read(path, recipes.section_classes(stages.modules()), settings or (), root)
@@ -41,11 +45,21 @@ def run(
         recipes.check(typed, request.root, wanted)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
+    if processes < 1:
+        raise UserError(f"--processes {processes} is too few; 1 or more make sense")
+    if processes > 1 and parallel.expected() == 1 and not launching.launched():
+        raise SystemExit(launching.launch(processes))
     screen, say = console(), messages()
     try:
-        with terminal.Terminal(screen, say) as listener:
-            pipeline.run(request, stages.stages(), [listener])
+        with launching.together():
+            if parallel.rank() > 0:
+                pipeline.follow(request, stages.stages())
+                return
+            with terminal.Terminal(screen, say) as listener:
+                pipeline.run(request, stages.stages(), [listener])
     except KeyboardInterrupt:
+        if parallel.rank() > 0:
+            raise
         print(f"\n{say('Stopped. The same command goes on from here.')}", file=sys.stderr)
         raise SystemExit(130) from None
     terminal.farewell(screen, request.out, runs.standings(request.out), say)

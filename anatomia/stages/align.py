@@ -250,4 +250,5 @@ STAGE = Stage(
     enabled=lambda recipe: recipe.align.enabled,
     check=check,
     reads=lambda recipe, root: dialogue_files(recipe.align.prompts, root, "align.prompts"),
+    trains=lambda recipe: True,
 )

@@ -197,4 +197,5 @@ STAGE = Stage(
     enabled=lambda recipe: recipe.finetune.enabled,
     check=check,
     reads=lambda recipe, root: dialogue_files(recipe.finetune.dialogues, root, "finetune.dialogues"),
+    trains=lambda recipe: True,
 )

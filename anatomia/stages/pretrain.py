@@ -239,4 +239,5 @@ STAGE = Stage(
     parents=lambda recipe: ("tokenizer",),
     check=check,
     reads=reads,
+    trains=lambda recipe: recipe.pretrain.steps > 0,
 )

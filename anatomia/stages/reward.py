@@ -216,4 +216,5 @@ STAGE = Stage(
     sections=("reward",),
     run=run,
     parents=lambda recipe: (policy_stage(recipe), "rank"),
+    trains=lambda recipe: True,
 )

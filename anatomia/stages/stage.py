@@ -55,6 +55,7 @@ class Stage:
         reads: the outside files (not artifacts) the stage will read; their bytes count towards the fingerprint.
         run_files: files in the run's own directory, such as people's rankings, that it reads where they exist; their
             bytes count too.
+        trains: from the recipe, whether it goes through the training loop, so that several processes share its work.
         run: does the work in `Context.work`, returns the metrics for `artifact.json`.
     """
 
@@ -67,3 +68,4 @@ class Stage:
     check: Callable[[Any, Path], None] = lambda recipe, root: None
     reads: Callable[[Any, Path], list[Path]] = lambda recipe, root: []
     run_files: tuple[str, ...] = ()
+    trains: Callable[[Any], bool] = lambda recipe: False
