@@ -40,10 +40,11 @@ def join() -> None:
     """Meet the other processes, if the environment says that there are any: gloo between CPUs, NCCL between GPUs."""
     if expected() < 2 or dist.is_initialized():
         return
-    backend = "gloo"
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
-        backend = "cpu:gloo,cuda:nccl"
+    backend, cards = "gloo", torch.cuda.device_count()
+    if cards:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % cards)
+        if int(os.environ["LOCAL_WORLD_SIZE"]) <= cards:
+            backend = "cpu:gloo,cuda:nccl"
     with _together():
         dist.init_process_group(backend, timeout=FOR_EVER)
 
