@@ -110,7 +110,8 @@ def decode(
     if sampling.repetition_penalty != 1:
         seen = occurred(prompts, logits.shape[-1], logits.device)
     for position in range(int(rooms.max())):
-        token, plain, drawn = choose(logits, sampling, uniform(keys[active], position), seen)
+        uniforms = uniform(keys[active], position) if sampling.temperature > 0 else None
+        token, plain, drawn = choose(logits, sampling, uniforms, seen)
         rows, ids = active.tolist(), token.tolist()
         finished = [ended(row, value) for row, value in zip(rows, ids, strict=True)]
         yield Step(rows, ids, plain.tolist(), drawn.tolist(), finished, logits)

@@ -2,24 +2,29 @@
 //
 // Every number is made by one thread in one fixed order: a product's sum runs over its inputs from first to last in 64
 // lanes that hold different outputs. So the bits of a row depend neither on the other rows, nor on how prompts are cut
-// into calls, nor on the number of threads.
+// into calls, nor on the number of threads. Which thread does what is free: each takes the next piece of work, and
+// nobody waits for a thread that the system has put aside, unless it holds a piece.
 //
 // Rows are tokens; any mixture of sequences and positions may stand in a call, as long as a sequence's tokens come in
 // order. Matrices [N, K] lie in panels of 64 outputs, [N / 64][K][64], padded with zeros. A block of 64 cached keys is
 // such a panel as well, so attention is made of the same products.
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <omp.h>
+#include <thread>
+#include <vector>
 #if defined(__SSE__)
 #include <immintrin.h>
 #endif
 
 namespace {
 
-constexpr int LANES = 16, PANEL = 64, CHUNK = 128, ROWS = 6;
+constexpr int LANES = 16, PANEL = 64, CHUNK = 128, ROWS = 6, GROUP = 4 * ROWS;
+constexpr int PATIENCE = 2000;  // looks at unfinished work before letting other threads have the core
 #if defined(__AVX512F__)
 constexpr int WIDE = 4;  // vectors of a tile: ROWS x WIDE sums and the weights fit the registers
 #else
@@ -175,6 +180,18 @@ struct Scratch {
     }
 };
 
+struct alignas(64) Work {  // a phase of the computation, in pieces
+    std::atomic<int64_t> taken{0}, done{0};
+};
+
+int64_t phases(const Model& m) { return 4 + 8 * m.layers; }  // of a chunk
+
+inline void pause() {
+#if defined(__SSE__)
+    _mm_pause();
+#endif
+}
+
 template <class W>
 struct Pass {
     const Model& m;
@@ -183,59 +200,57 @@ struct Pass {
     const int64_t *tokens, *positions, *slots, *wanted;
     float* logits;
     Scratch s;
-    int thread, threads;
+    int thread;
+    Work* work;
 
     void run() {
-        const W* embedding = static_cast<const W*>(m.embedding);
-        for (int64_t r = thread; r < rows; r += threads) {
-            for (int64_t i = 0; i < m.width; i++) s.x[r * s.width + i] = float(embedding[tokens[r] * m.width + i]);
-            for (int64_t i = m.width; i < s.width; i++) s.x[r * s.width + i] = 0;
-        }
-        wait();
+        each_row([&](int64_t r) {
+            const W* embedding = static_cast<const W*>(m.embedding) + tokens[r] * m.width;
+            for (int64_t i = 0; i < s.width; i++) s.x[r * s.width + i] = i < m.width ? float(embedding[i]) : 0;
+        });
         for (int64_t l = 0; l < m.layers; l++) {
             const Layer& layer = m.layer[l];
             normalize(layer.attention_norm);
             matrix(layer.qkv, layer.qkv_bias, s.h, s.width, m.width, s.qkv, s.joint, s.joint, false);
-            wait();
-            for (int64_t r = thread; r < rows; r += threads) turn_and_keep(layer, l, r);
-            wait();
-            for (int64_t i = thread; i < rows * m.kv_heads; i += threads) attend(l, i / m.kv_heads, i % m.kv_heads);
-            wait();
+            each_row([&](int64_t r) { turn_and_keep(layer, l, r); });
+            each(rows * m.kv_heads, [&](int64_t i) { attend(l, i / m.kv_heads, i % m.kv_heads); });
             matrix(layer.output, layer.output_bias, s.attended, s.heads, s.heads, s.x, s.width, s.width, true);
-            wait();
             normalize(layer.feed_norm);
             gated(layer.gate_up);
-            wait();
             matrix(layer.down, nullptr, s.active, s.hidden, m.hidden, s.x, s.width, s.width, true);
-            wait();
         }
-        int64_t last = 0;  // rows whose logits are wanted move to the front
-        if (thread == 0)
-            for (int64_t r = 0; r < rows; r++)
-                if (wanted[r] >= 0) {
-                    if (last != r) std::memmove(s.x + last * s.width, s.x + r * s.width, s.width * sizeof(float));
-                    last++;
-                }
-        wait();
-        last = 0;
-        for (int64_t r = 0; r < rows; r++) last += wanted[r] >= 0;
-        if (!last) return;
-        const int64_t all_rows = rows;
-        rows = last;
+        each(1, [&](int64_t) {  // rows whose logits are wanted move to the front
+            for (int64_t r = 0, to = 0; r < rows; r++)
+                if (wanted[r] >= 0) std::memmove(s.x + to++ * s.width, s.x + r * s.width, s.width * sizeof(float));
+        });
+        rows = std::count_if(wanted, wanted + rows, [](int64_t place) { return place >= 0; });
         normalize(m.norm);
         matrix(m.head, nullptr, s.h, s.width, m.width, logits, m.vocabulary, m.vocabulary, false);
-        rows = all_rows;
-        wait();
     }
 
-    void wait() {
-#pragma omp barrier
+    // All pieces of the next phase, done by whoever is there. When this returns, everybody's are done.
+    template <class F>
+    void each(int64_t count, F piece) {
+        Work& phase = *work++;
+        for (int64_t i; (i = phase.taken.fetch_add(1, std::memory_order_relaxed)) < count;) {
+            piece(i);
+            phase.done.fetch_add(1, std::memory_order_release);
+        }
+        for (int looks = 0; phase.done.load(std::memory_order_acquire) < count; looks++)
+            if (looks < PATIENCE) pause();
+            else std::this_thread::yield();
     }
 
-    // h = x / rms(x) * gain for all rows, and everybody has seen it.
+    template <class F>
+    void each_row(F piece) {
+        each((rows + 7) / 8, [&](int64_t part) {
+            for (int64_t r = 8 * part; r < std::min(rows, 8 * part + 8); r++) piece(r);
+        });
+    }
+
+    // h = x / rms(x) * gain for all rows.
     void normalize(const float* gain) {
-        for (int64_t r = thread; r < rows; r += threads) scale(s.x + r * s.width, s.h + r * s.width, gain, m.width);
-        wait();
+        each_row([&](int64_t r) { scale(s.x + r * s.width, s.h + r * s.width, gain, m.width); });
     }
 
     void scale(const float* x, float* y, const float* gain, int64_t size) const {
@@ -248,56 +263,47 @@ struct Pass {
         for (i = 0; i < size; i++) y[i] = x[i] * factor * gain[i];
     }
 
-    // The share of this thread in `count` pieces of work: a stretch of them.
-    void share(int64_t count, int64_t& first, int64_t& end) const {
-        first = count * thread / threads, end = count * (thread + 1) / threads;
+    // Pieces of a product: a panel of 64 outputs n for up to GROUP rows, in tiles of R rows from r.
+    template <class F>
+    void panels(int64_t N, F tile) {
+        int64_t groups = (rows + GROUP - 1) / GROUP;
+        each(groups * padded(N) / PANEL, [&](int64_t i) {
+            int64_t start = i % groups * GROUP, until = std::min(rows, start + GROUP);
+            for (int64_t r = start; r < until; r += ROWS) tile(i / groups * PANEL, r, int(std::min<int64_t>(ROWS, until - r)));
+        });
     }
 
     // y = x Wᵀ + bias, or y += that; x [rows, K], y [rows, N].
     void matrix(const void* weights, const float* bias, const float* x, int64_t x_stride, int64_t K, float* y,
-                int64_t y_stride, int64_t N, bool add) const {
+                int64_t y_stride, int64_t N, bool add) {
         const W* w = static_cast<const W*>(weights);
-        int64_t groups = (rows + 4 * ROWS - 1) / (4 * ROWS), first, end;
-        share(groups * padded(N) / PANEL, first, end);
-        for (int64_t item = first; item < end; item++) {
-            int64_t n = item / groups * PANEL, until = std::min(rows, (item % groups + 1) * 4 * ROWS);
-            int64_t lanes = std::min<int64_t>(PANEL, N - n);
-            for (int64_t r = item % groups * 4 * ROWS; r < until; r += ROWS) {
-                vec sums[ROWS][4];
-                int R = int(std::min<int64_t>(ROWS, until - r));
-                product(R, 4, w + n * K, PANEL, x + r * x_stride, x_stride, K, sums);
-                for (int i = 0; i < R; i++) {
-                    float* out = y + (r + i) * y_stride + n;
-                    for (int v = 0; bias && v < 4; v++) sums[i][v] += load(bias + n + v * LANES);
-                    if (lanes < PANEL) std::memcpy(out, sums[i], lanes * sizeof(float));
-                    else for (int v = 0; v < 4; v++)
-                        store(out + v * LANES, add ? load(out + v * LANES) + sums[i][v] : sums[i][v]);
-                }
+        panels(N, [&](int64_t n, int64_t r, int R) {
+            vec sums[ROWS][4];
+            product(R, 4, w + n * K, PANEL, x + r * x_stride, x_stride, K, sums);
+            for (int i = 0; i < R; i++) {
+                float* out = y + (r + i) * y_stride + n;
+                for (int v = 0; bias && v < 4; v++) sums[i][v] += load(bias + n + v * LANES);
+                if (N - n < PANEL) std::memcpy(out, sums[i], (N - n) * sizeof(float));
+                else for (int v = 0; v < 4; v++)
+                    store(out + v * LANES, add ? load(out + v * LANES) + sums[i][v] : sums[i][v]);
             }
-        }
+        });
     }
 
     // active = silu(h Gᵀ) * (h Uᵀ); panels of G and U take turns.
-    void gated(const void* weights) const {
+    void gated(const void* weights) {
         const W* w = static_cast<const W*>(weights);
-        int64_t groups = (rows + 4 * ROWS - 1) / (4 * ROWS), first, end;
-        share(groups * s.hidden / PANEL, first, end);
-        for (int64_t item = first; item < end; item++) {
-            int64_t n = item / groups * PANEL, until = std::min(rows, (item % groups + 1) * 4 * ROWS);
+        panels(s.hidden, [&](int64_t n, int64_t r, int R) {
             const W* gate = w + 2 * n * m.width;
-            const W* up = gate + PANEL * m.width;
-            for (int64_t r = item % groups * 4 * ROWS; r < until; r += ROWS) {
-                vec gates[ROWS][4], ups[ROWS][4];
-                int R = int(std::min<int64_t>(ROWS, until - r));
-                product(R, 4, gate, PANEL, s.h + r * s.width, s.width, m.width, gates);
-                product(R, 4, up, PANEL, s.h + r * s.width, s.width, m.width, ups);
-                for (int i = 0; i < R; i++)
-                    for (int v = 0; v < 4; v++) {
-                        vec g = gates[i][v];
-                        store(s.active + (r + i) * s.hidden + n + v * LANES, g / (1.0f + exponential(-g)) * ups[i][v]);
-                    }
-            }
-        }
+            vec gates[ROWS][4], ups[ROWS][4];
+            product(R, 4, gate, PANEL, s.h + r * s.width, s.width, m.width, gates);
+            product(R, 4, gate + PANEL * m.width, PANEL, s.h + r * s.width, s.width, m.width, ups);
+            for (int i = 0; i < R; i++)
+                for (int v = 0; v < 4; v++) {
+                    vec g = gates[i][v];
+                    store(s.active + (r + i) * s.hidden + n + v * LANES, g / (1.0f + exponential(-g)) * ups[i][v]);
+                }
+        });
     }
 
     W* keys(int64_t l, int64_t slot) const {
@@ -390,6 +396,7 @@ template <class W>
 void forward(const Model& m, const Cache& cache, int64_t rows, const int64_t* tokens, const int64_t* positions,
              const int64_t* slots, const int64_t* wanted, float* logits, float* scratch, int threads) {
     Scratch s(m, std::min<int64_t>(rows, CHUNK), cache.blocks, threads, scratch);
+    std::vector<Work> work((rows + CHUNK - 1) / CHUNK * phases(m));
 #pragma omp parallel num_threads(threads)
     {
 #if defined(__SSE__)
@@ -400,7 +407,7 @@ void forward(const Model& m, const Cache& cache, int64_t rows, const int64_t* to
         for (int64_t start = 0; start < rows; start += CHUNK) {
             int64_t count = std::min<int64_t>(CHUNK, rows - start);
             Pass<W>{m, cache, count, tokens + start, positions + start, slots + start, wanted + start, out, s,
-                    omp_get_thread_num(), omp_get_num_threads()}.run();
+                    omp_get_thread_num(), work.data() + start / CHUNK * phases(m)}.run();
             for (int64_t r = start; r < start + count; r++) out += wanted[r] >= 0 ? m.vocabulary : 0;
         }
 #if defined(__SSE__)

@@ -55,13 +55,13 @@ class Sampling:
 
 
 def choose(
-    logits: Tensor, sampling: Sampling, uniforms: np.ndarray, seen: Tensor | None = None
+    logits: Tensor, sampling: Sampling, uniforms: np.ndarray | None, seen: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Draw one token per row.
 
     Args:
         logits: [N, V] fp32.
-        uniforms: [N] numbers in [0, 1), one per row.
+        uniforms: [N] numbers in [0, 1), one per row; needed unless greedy.
         seen: bool [N, V] the tokens that occurred; needed where there is a repetition penalty.
 
     Returns:
@@ -76,6 +76,7 @@ def choose(
         ids = logits.argmax(-1)
         drawn = torch.zeros_like(plain[:, 0])
         return ids, plain.gather(1, ids[:, None]).squeeze(1), drawn
+    assert uniforms is not None, "drawing needs random numbers"
     chances = probabilities(logits, sampling)
     cumulative = chances.double().cumsum(-1)
     thresholds = torch.from_numpy(uniforms).to(logits.device) * cumulative[:, -1]

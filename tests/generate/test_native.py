@@ -12,7 +12,7 @@ from anatomia.base.errors import UserError
 from anatomia.base.machine import Machine
 from anatomia.generate import engine, native
 from anatomia.generate.eager import EagerBatch
-from anatomia.generate.native import NativeBatch, packed, supports
+from anatomia.generate.native import NativeBatch, Pace, packed, supports
 from anatomia.generate.sampling import Sampling
 
 LENGTHS = (1, 9, 4, 64, 4, 17, 65, 150)
@@ -138,3 +138,21 @@ def test_a_library_is_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setattr(compiled, "_compile", None)
     assert library("seven", source).seven() == 7
     assert [path.suffix for path in (tmp_path / "anatomia").iterdir()] == [".so"]
+
+
+def test_threads_are_used_while_they_pay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy computer one thread alone is faster; when it is free again, all are taken again."""
+    now = [0.0]
+    monkeypatch.setattr(native.time, "perf_counter", lambda: now[0])
+    pace, taken = Pace(4), []
+    for step in range(3 * Pace.EVERY):
+        busy = Pace.EVERY <= step < 2 * Pace.EVERY
+        threads = pace.choose()
+        now[0] += 5.0 if busy and threads == 4 else 1 / threads
+        pace.took()
+        taken.append(threads)
+    trial = 2 * Pace.TRIALS
+    for stretch, best in enumerate((4, 1, 4)):
+        part = taken[stretch * Pace.EVERY : (stretch + 1) * Pace.EVERY]
+        assert sorted(part[:trial]) == [1] * Pace.TRIALS + [4] * Pace.TRIALS
+        assert set(part[trial:]) == {best}
