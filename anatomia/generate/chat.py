@@ -34,7 +34,8 @@ class Speaker:
         """
         config, vocabulary = load_config(directory), Vocabulary.load(directory)
         check_vocabulary(config, vocabulary.size, directory)
-        return Speaker(load_model(directory).to(recall().device).eval(), vocabulary)
+        model = load_model(directory).requires_grad_(False)  # which lets decoding remember what it made of the weights
+        return Speaker(model.to(recall().device).eval(), vocabulary)
 
     def room(self, ids: Sequence[int], sampling: Sampling) -> None:
         """Raise `UserError` if a prompt and its answer do not fit the model's context."""
