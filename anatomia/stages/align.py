@@ -243,7 +243,7 @@ def check(recipe: Any, root: Path) -> None:
 
 STAGE = Stage(
     name="align",
-    version=1,
+    version=2,
     sections=("align", "world"),
     run=run,
     parents=lambda recipe: (policy_stage(recipe), "reward"),

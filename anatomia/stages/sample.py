@@ -126,7 +126,7 @@ def check(recipe: Any, root: Path) -> None:
 
 STAGE = Stage(
     name="sample",
-    version=1,
+    version=2,
     sections=("sample", "world"),
     run=run,
     parents=lambda recipe: (policy_stage(recipe),),
