@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from anatomia.base.errors import UserError
 from anatomia.cli.options import messages
 
 LAUNCHED = "ANATOMIA_LAUNCHED"
@@ -21,6 +22,8 @@ def launch(count: int) -> int:
     When one is killed (by the system when memory runs short, say), the others are ended too, and as many as are left
     begin again from the last checkpoint.
     """
+    from anatomia.train import parallel
+
     while True:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -33,7 +36,10 @@ def launch(count: int) -> int:
                 process.wait()
             return 130
         if not killed or killed == count:
-            return _code([process.returncode for process in processes])
+            code = _code([process.returncode for process in processes])
+            if code == LOST:
+                print(f"{messages()('error')}: {messages().sentence(parallel.LOST)}", file=sys.stderr)
+            return code
         count -= killed
         text = "A process of this run was killed; those that are left go on from the last checkpoint: {count}."
         print(messages()(text, count=count), file=sys.stderr, flush=True)
@@ -46,8 +52,8 @@ def launched() -> bool:
 
 @contextmanager
 def together() -> Iterator[None]:
-    """While this process works with others, if it does. It ends quietly when one of them has, where `launch` or the
-    first process will say so; and when the process that launched it does."""
+    """While this process works with others, if it does. It ends quietly where the first process or `launch` will say
+    why; and when the process that launched it does."""
     from anatomia.train import parallel
 
     if launched():
@@ -56,8 +62,8 @@ def together() -> Iterator[None]:
         parallel.join()
         yield
         parallel.leave()
-    except parallel.PeerLost:
-        if launched() or parallel.rank() > 0:
+    except UserError as error:
+        if parallel.rank() > 0 or (launched() and isinstance(error, parallel.PeerLost)):
             raise SystemExit(LOST) from None
         raise
 

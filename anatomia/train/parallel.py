@@ -20,6 +20,7 @@ from anatomia.base.errors import UserError
 
 T = TypeVar("T")
 R = TypeVar("R")
+LOST = "another process of this run has ended; the same command goes on from the last checkpoint"
 FOR_EVER = timedelta(days=300)  # a stage that only process 0 works in may take as long as it likes
 
 
@@ -145,6 +146,4 @@ def _together() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise PeerLost(
-            "another process of this run has ended; the same command goes on from the last checkpoint"
-        ) from error
+        raise PeerLost(LOST) from error

@@ -21,7 +21,7 @@ import torch  # noqa: E402
 from model.tiny import decoder, scalar, tokens  # noqa: E402
 from objectives.aligning import alignment  # noqa: E402
 from torch import nn  # noqa: E402
-from train.learning import documents, killer, next_token, settings  # noqa: E402
+from train.learning import Killed, documents, killer, next_token, settings  # noqa: E402
 
 from anatomia.base.events import Ledger, read_events  # noqa: E402
 from anatomia.objectives.next_token import NextToken  # noqa: E402
@@ -76,13 +76,11 @@ def fresh(name: str) -> tuple[nn.Module, Any]:
     return (decoder(), next_token()) if name == "next token" else alignment("ppo")
 
 
-def trained(directory: Path, name: str, kill: int) -> Any:
-    """Train to the end, or until process 0 is killed at a step; the steps, and what the weights are in each process."""
+def trained(directory: Path, name: str, kill: int = 0) -> Any:
+    """Train to the end, or until a step at which all are killed; the steps, and the weights of each process."""
     model, objective = fresh(name)
-    if kill and parallel.rank() == 0:
-        ledger = Ledger(directory / "events.jsonl", [killer(kill)])
-    else:
-        ledger = Ledger(directory / "events.jsonl" if parallel.rank() == 0 else None)
+    listeners = [killer(kill)] if kill else []
+    ledger = Ledger(directory / "events.jsonl" if parallel.rank() == 0 else None, listeners)
     how = settings(STEPS, optimizer=OptimizerSettings(muon=True))
     with suppress(parallel.Released):
         train(model, objective, how, ledger, directory)
@@ -92,15 +90,16 @@ def trained(directory: Path, name: str, kill: int) -> Any:
 
 
 def job_train(directory: Path) -> Any:
-    return {name: trained(made(directory / name), name, 0) for name in ("next token", "ppo")}
+    return {name: trained(made(directory / name), name) for name in ("next token", "ppo")}
 
 
 def job_kill(directory: Path) -> Any:
-    return trained(made(directory), "next token", 8)
+    with suppress(Killed):
+        trained(made(directory), "next token", 8)
 
 
 def job_resume(directory: Path) -> Any:
-    return trained(directory, "next token", 0)
+    return trained(directory, "next token")
 
 
 def made(directory: Path) -> Path:
