@@ -166,6 +166,9 @@ class Bandit(ScalarModel):
     def forward(self, ids: torch.Tensor, positions: Any = None, mask: Any = None) -> torch.Tensor:
         return self.get_buffer("rewards")[ids]
 
+    def at_last(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        return self(ids).gather(1, (lengths - 1)[:, None]).squeeze(1)
+
 
 @both
 def test_it_goes_where_theory_says(method: str, tmp_path: Path) -> None:
