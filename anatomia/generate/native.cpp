@@ -8,6 +8,9 @@
 // Rows are tokens; any mixture of sequences and positions may stand in a call, as long as a sequence's tokens come in
 // order. Matrices [N, K] lie in panels of 64 outputs, [N / 64][K][64], padded with zeros. A block of 64 cached keys is
 // such a panel as well, so attention is made of the same products.
+//
+// Where the processor multiplies pairs of bfloat16 (AVX512-BF16), bfloat16 matrices lie as [N / 64][K / 2][64][2], and what
+// they are multiplied with is rounded to bfloat16 too; sums, norms, attention and the stream between blocks are fp32.
 
 #include <algorithm>
 #include <atomic>
@@ -16,6 +19,7 @@
 #include <cstring>
 #include <omp.h>
 #include <thread>
+#include <type_traits>
 #include <vector>
 #if defined(__SSE__)
 #include <immintrin.h>
@@ -133,6 +137,44 @@ inline void product(int R, int V, const W* w, int64_t w_stride, const float* x, 
     }
 }
 
+// The same with pairs: one multiplication of 16 lanes adds two products to each.
+#if defined(__AVX512BF16__)
+constexpr bool PAIRS = true;
+
+template <int R>
+inline void tile_of_pairs(const bfloat* w, const bfloat* x, int64_t x_stride, int64_t K, vec (*sums)[4]) {
+    __m512 s[R][4] = {};
+    for (int64_t k = 0; k < K; k += 2) {
+        __m512bh weights[4];
+        if (R == 1)
+            for (int v = 0; v < 4; v++) __builtin_prefetch(w + k * PANEL + 1024 + v * 2 * LANES);
+        for (int v = 0; v < 4; v++) weights[v] = (__m512bh)_mm512_loadu_si512(w + k * PANEL + v * 2 * LANES);
+        for (int r = 0; r < R; r++) {
+            int32_t pair;
+            std::memcpy(&pair, x + r * x_stride + k, 4);
+            __m512bh value = (__m512bh)_mm512_set1_epi32(pair);
+            for (int v = 0; v < 4; v++) s[r][v] = _mm512_dpbf16_ps(s[r][v], weights[v], value);
+        }
+    }
+    for (int r = 0; r < R; r++)
+        for (int v = 0; v < 4; v++) sums[r][v] = (vec)s[r][v];
+}
+
+inline void product_of_pairs(int R, const bfloat* w, const bfloat* x, int64_t x_stride, int64_t K, vec (*sums)[4]) {
+    switch (R) {
+        case 1: return tile_of_pairs<1>(w, x, x_stride, K, sums);
+        case 2: return tile_of_pairs<2>(w, x, x_stride, K, sums);
+        case 3: return tile_of_pairs<3>(w, x, x_stride, K, sums);
+        case 4: return tile_of_pairs<4>(w, x, x_stride, K, sums);
+        case 5: return tile_of_pairs<5>(w, x, x_stride, K, sums);
+        default: return tile_of_pairs<6>(w, x, x_stride, K, sums);
+    }
+}
+#else
+constexpr bool PAIRS = false;
+inline void product_of_pairs(int, const bfloat*, const bfloat*, int64_t, int64_t, vec (*)[4]) {}
+#endif
+
 int64_t padded(int64_t n, int64_t to = PANEL) { return (n + to - 1) / to * to; }
 
 }  // namespace
@@ -145,7 +187,7 @@ struct Layer {
 };
 
 struct Model {
-    int64_t layers, width, heads, kv_heads, size, hidden, vocabulary, window, bf16;  // window 0: none
+    int64_t layers, width, heads, kv_heads, size, hidden, vocabulary, window, bf16, pairs;  // window 0: none
     double epsilon;
     const void *embedding, *head;  // [vocabulary][width] as it is; panels
     const float *norm, *cosine, *sine;  // [width]; [positions][size / 2]
@@ -163,7 +205,8 @@ namespace {
 
 struct Scratch {
     int64_t width, joint, heads, hidden, room;
-    float *x, *h, *qkv, *attended, *active, *scores;
+    float *x, *qkv, *scores;
+    void *h, *attended, *active;  // what matrices are multiplied with: fp32, or bfloat16 in pairs
     int64_t total;
 
     Scratch(const Model& m, int64_t rows, int64_t blocks, int64_t threads, float* at) {
@@ -192,7 +235,7 @@ inline void pause() {
 #endif
 }
 
-template <class W>
+template <class W, class A>  // the kind of the weights and of what they are multiplied with
 struct Pass {
     const Model& m;
     const Cache& cache;
@@ -202,6 +245,8 @@ struct Pass {
     Scratch s;
     int thread;
     Work* work;
+    A *const h = static_cast<A*>(s.h), *const attended = static_cast<A*>(s.attended);
+    A *const active = static_cast<A*>(s.active);
 
     void run() {
         each_row([&](int64_t r) {
@@ -211,13 +256,13 @@ struct Pass {
         for (int64_t l = 0; l < m.layers; l++) {
             const Layer& layer = m.layer[l];
             normalize(layer.attention_norm);
-            matrix(layer.qkv, layer.qkv_bias, s.h, s.width, m.width, s.qkv, s.joint, s.joint, false);
+            matrix(layer.qkv, layer.qkv_bias, h, s.width, m.width, s.qkv, s.joint, s.joint, false);
             each_row([&](int64_t r) { turn_and_keep(layer, l, r); });
             each(rows * m.kv_heads, [&](int64_t i) { attend(l, i / m.kv_heads, i % m.kv_heads); });
-            matrix(layer.output, layer.output_bias, s.attended, s.heads, s.heads, s.x, s.width, s.width, true);
+            matrix(layer.output, layer.output_bias, attended, s.heads, s.heads, s.x, s.width, s.width, true);
             normalize(layer.feed_norm);
             gated(layer.gate_up);
-            matrix(layer.down, nullptr, s.active, s.hidden, m.hidden, s.x, s.width, s.width, true);
+            matrix(layer.down, nullptr, active, s.hidden, m.hidden, s.x, s.width, s.width, true);
         }
         each(1, [&](int64_t) {  // rows whose logits are wanted move to the front
             for (int64_t r = 0, to = 0; r < rows; r++)
@@ -225,7 +270,7 @@ struct Pass {
         });
         rows = std::count_if(wanted, wanted + rows, [](int64_t place) { return place >= 0; });
         normalize(m.norm);
-        matrix(m.head, nullptr, s.h, s.width, m.width, logits, m.vocabulary, m.vocabulary, false);
+        matrix(m.head, nullptr, h, s.width, m.width, logits, m.vocabulary, m.vocabulary, false);
     }
 
     // All pieces of the next phase, done by whoever is there. When this returns, everybody's are done.
@@ -250,17 +295,18 @@ struct Pass {
 
     // h = x / rms(x) * gain for all rows.
     void normalize(const float* gain) {
-        each_row([&](int64_t r) { scale(s.x + r * s.width, s.h + r * s.width, gain, m.width); });
+        each_row([&](int64_t r) { scale(s.x + r * s.width, h + r * s.width, gain, m.width); });
     }
 
-    void scale(const float* x, float* y, const float* gain, int64_t size) const {
+    template <class T>
+    void scale(const float* x, T* y, const float* gain, int64_t size) const {
         vec squares = {};
         int64_t i = 0;
         for (; i + LANES <= size; i += LANES) squares += load(x + i) * load(x + i);
         float rest = 0;
         for (; i < size; i++) rest += x[i] * x[i];
         float factor = 1 / std::sqrt((sum(squares) + rest) / float(size) + float(m.epsilon));
-        for (i = 0; i < size; i++) y[i] = x[i] * factor * gain[i];
+        for (i = 0; i < size; i++) y[i] = T(x[i] * factor * gain[i]);
     }
 
     // Pieces of a product: a panel of 64 outputs n for up to GROUP rows, in tiles of R rows from r.
@@ -273,13 +319,24 @@ struct Pass {
         });
     }
 
+    void multiply(int R, const W* w, const A* x, int64_t x_stride, int64_t K, vec (*sums)[4]) const {
+        if constexpr (std::is_same_v<A, bfloat>) product_of_pairs(R, w, x, x_stride, K, sums);
+        else product(R, 4, w, PANEL, x, x_stride, K, sums);
+    }
+
+    static void put(A* to, const vec* from, int64_t count) {
+        float lanes[PANEL];
+        std::memcpy(lanes, from, count * sizeof(float));
+        for (int64_t i = 0; i < count; i++) to[i] = A(lanes[i]);
+    }
+
     // y = x Wᵀ + bias, or y += that; x [rows, K], y [rows, N].
-    void matrix(const void* weights, const float* bias, const float* x, int64_t x_stride, int64_t K, float* y,
+    void matrix(const void* weights, const float* bias, const A* x, int64_t x_stride, int64_t K, float* y,
                 int64_t y_stride, int64_t N, bool add) {
         const W* w = static_cast<const W*>(weights);
         panels(N, [&](int64_t n, int64_t r, int R) {
             vec sums[ROWS][4];
-            product(R, 4, w + n * K, PANEL, x + r * x_stride, x_stride, K, sums);
+            multiply(R, w + n * K, x + r * x_stride, x_stride, K, sums);
             for (int i = 0; i < R; i++) {
                 float* out = y + (r + i) * y_stride + n;
                 for (int v = 0; bias && v < 4; v++) sums[i][v] += load(bias + n + v * LANES);
@@ -296,13 +353,12 @@ struct Pass {
         panels(s.hidden, [&](int64_t n, int64_t r, int R) {
             const W* gate = w + 2 * n * m.width;
             vec gates[ROWS][4], ups[ROWS][4];
-            product(R, 4, gate, PANEL, s.h + r * s.width, s.width, m.width, gates);
-            product(R, 4, gate + PANEL * m.width, PANEL, s.h + r * s.width, s.width, m.width, ups);
-            for (int i = 0; i < R; i++)
-                for (int v = 0; v < 4; v++) {
-                    vec g = gates[i][v];
-                    store(s.active + (r + i) * s.hidden + n + v * LANES, g / (1.0f + exponential(-g)) * ups[i][v]);
-                }
+            multiply(R, gate, h + r * s.width, s.width, m.width, gates);
+            multiply(R, gate + PANEL * m.width, h + r * s.width, s.width, m.width, ups);
+            for (int i = 0; i < R; i++) {
+                for (int v = 0; v < 4; v++) ups[i][v] *= gates[i][v] / (1.0f + exponential(-gates[i][v]));
+                put(active + (r + i) * s.hidden + n, ups[i], PANEL);
+            }
         });
     }
 
@@ -382,17 +438,17 @@ struct Pass {
                 int V = int(std::min<int64_t>(PANEL, stride - part) / LANES);
                 product(R, V, v + begin * stride + part, stride, scores + begin, s.room, position - begin + 1, sums);
                 for (int i = 0; i < R; i++) {
-                    float* out = s.attended + r * s.heads + (head * group + start + i) * m.size + part;
                     float factor = 1 / sum(totals[i]);
                     for (int lane = 0; lane < V; lane++) sums[i][lane] *= factor;
-                    std::memcpy(out, sums[i], std::min(m.size - part, V * int64_t(LANES)) * sizeof(float));
+                    put(attended + r * s.heads + (head * group + start + i) * m.size + part, sums[i],
+                        std::min(m.size - part, V * int64_t(LANES)));
                 }
             }
         }
     }
 };
 
-template <class W>
+template <class W, class A>
 void forward(const Model& m, const Cache& cache, int64_t rows, const int64_t* tokens, const int64_t* positions,
              const int64_t* slots, const int64_t* wanted, float* logits, float* scratch, int threads) {
     Scratch s(m, std::min<int64_t>(rows, CHUNK), cache.blocks, threads, scratch);
@@ -406,7 +462,7 @@ void forward(const Model& m, const Cache& cache, int64_t rows, const int64_t* to
         float* out = logits;
         for (int64_t start = 0; start < rows; start += CHUNK) {
             int64_t count = std::min<int64_t>(CHUNK, rows - start);
-            Pass<W>{m, cache, count, tokens + start, positions + start, slots + start, wanted + start, out, s,
+            Pass<W, A>{m, cache, count, tokens + start, positions + start, slots + start, wanted + start, out, s,
                     omp_get_thread_num(), work.data() + start / CHUNK * phases(m)}.run();
             for (int64_t r = start; r < start + count; r++) out += wanted[r] >= 0 ? m.vocabulary : 0;
         }
@@ -420,6 +476,9 @@ void forward(const Model& m, const Cache& cache, int64_t rows, const int64_t* to
 
 extern "C" {
 
+// Whether bfloat16 matrices are multiplied in pairs here.
+int64_t has_pairs() { return PAIRS; }
+
 // How many floats of scratch memory `run` needs for so many rows at once.
 int64_t scratch_size(const Model* m, int64_t rows, int64_t blocks, int64_t threads) {
     return Scratch(*m, std::min<int64_t>(rows, CHUNK), blocks, threads, nullptr).total;
@@ -428,8 +487,8 @@ int64_t scratch_size(const Model* m, int64_t rows, int64_t blocks, int64_t threa
 // Reads the tokens into the cache. The logits of the rows with wanted[r] >= 0 are written one after the other.
 void run(const Model* m, const Cache* cache, int64_t rows, const int64_t* tokens, const int64_t* positions,
          const int64_t* slots, const int64_t* wanted, float* logits, float* scratch, int64_t threads) {
-    if (m->bf16) forward<bfloat>(*m, *cache, rows, tokens, positions, slots, wanted, logits, scratch, int(threads));
-    else forward<float>(*m, *cache, rows, tokens, positions, slots, wanted, logits, scratch, int(threads));
+    auto pass = !m->bf16 ? forward<float, float> : m->pairs ? forward<bfloat, bfloat> : forward<bfloat, float>;
+    pass(*m, *cache, rows, tokens, positions, slots, wanted, logits, scratch, int(threads));
 }
 
 }  // extern "C"

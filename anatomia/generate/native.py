@@ -38,7 +38,7 @@ _Layer = _structure(
 )
 _Model = _structure(
     "Model",
-    int="layers width heads kv_heads size hidden vocabulary window bf16",
+    int="layers width heads kv_heads size hidden vocabulary window bf16 pairs",
     double="epsilon",
     pointer="embedding head norm cosine sine layer",
 )
@@ -53,7 +53,7 @@ def kernel() -> ctypes.CDLL:
         CompileError: it cannot be built on this computer.
     """
     found = library("native", Path(__file__).with_name("native.cpp").read_text(encoding="utf-8"))
-    found.scratch_size.restype = ctypes.c_int64
+    found.scratch_size.restype = found.has_pairs.restype = ctypes.c_int64
     return found
 
 
@@ -72,6 +72,8 @@ class Packed:
     def __init__(self, model: Decoder) -> None:
         config = self.config = model.config
         self.dtype = model.embedding.dtype
+        even = config.width % 2 == config.hidden % 2 == config.heads * config.head_size % 2 == 0
+        self.pairs = even and self.dtype == torch.bfloat16 and bool(kernel().has_pairs())
         self._kept: list[Tensor] = []
         with torch.no_grad():
             cosine, sine = (part[0, 0] for part in rotary(config, torch.arange(config.context), torch.float32))
@@ -79,18 +81,19 @@ class Packed:
             self._layers = (_Layer * config.layers)(*(self._layer(block) for block in model.blocks))
             self.record = _Model(
                 config.layers, config.width, config.heads, config.kv_heads, config.head_size, config.hidden,
-                config.vocabulary, config.sliding_window or 0, self.dtype == torch.bfloat16, config.norm_eps,
-                self._keep(model.embedding), self._keep(panels(model.output)), self._plain(model.norm),
+                config.vocabulary, config.sliding_window or 0, self.dtype == torch.bfloat16, self.pairs,
+                config.norm_eps,
+                self._keep(model.embedding), self._keep(panels(model.output, self.pairs)), self._plain(model.norm),
                 self._keep(cosine[:, half:]), self._keep(sine[:, half:]), ctypes.addressof(self._layers),
             )  # fmt: skip
 
     def _layer(self, block: nn.Module) -> ctypes.Structure:
         assert isinstance(block, Block)
         gate, up = block.gate_up.chunk(2)
-        both = torch.stack([panels(gate), panels(up)], 1)
-        matrices = [panels(block.qkv), panels(block.output), both, panels(block.down)]
+        both = torch.stack([panels(gate, self.pairs), panels(up, self.pairs)], 1)
+        qkv, output, down = (panels(matrix, self.pairs) for matrix in (block.qkv, block.output, block.down))
         gains = [block.attention_norm, block.feed_norm, block.q_norm, block.k_norm, block.qkv_bias, block.output_bias]
-        return _Layer(*map(self._keep, matrices), *map(self._plain, gains))
+        return _Layer(*map(self._keep, (qkv, output, both, down)), *map(self._plain, gains))
 
     def _keep(self, tensor: Tensor) -> int:
         self._kept.append(tensor.detach().contiguous())
@@ -101,9 +104,11 @@ class Packed:
         return None if vector is None else self._keep(F.pad(vector.float(), (0, -len(vector) % PANEL)))
 
 
-def panels(matrix: Tensor) -> Tensor:
-    """[N, K] → [⌈N / 64⌉, K, 64], missing rows zero."""
+def panels(matrix: Tensor, pairs: bool) -> Tensor:
+    """[N, K] → [⌈N / 64⌉, K, 64], or in pairs [⌈N / 64⌉, K / 2, 64, 2]; missing rows zero."""
     whole = F.pad(matrix, (0, 0, 0, -len(matrix) % PANEL))
+    if pairs:
+        return whole.view(-1, PANEL, matrix.shape[1] // 2, 2).transpose(1, 2).contiguous()
     return whole.view(-1, PANEL, matrix.shape[1]).transpose(1, 2).contiguous()
 
 
