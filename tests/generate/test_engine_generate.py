@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from generate.machines import decoding
 from model.tiny import decoder, tokens
@@ -167,3 +168,23 @@ def test_ids_outside_the_vocabulary_are_no_reading_outside_memory() -> None:
 
 def test_no_prompts_no_completions() -> None:
     assert generate(decoder(), [], [], Sampling()) == []
+
+
+@pytest.mark.parametrize("sampling", [Sampling(max_new=2), Sampling(1.3, min_p=0.1, max_new=2, repetition_penalty=1.5)])
+def test_many_completions_of_a_prompt_follow_the_model(sampling: Sampling) -> None:
+    """100,000 of them: their first tokens, and what follows the most frequent one."""
+    model = decoder(end=(), vocabulary=12)
+    prompt, count = [3, 7, 5], 100_000
+    seeds = [stream_seed("many", number) for number in range(count)]
+    found = np.asarray([one.ids for one in generate(model, [prompt] * count, seeds, sampling, rows=10_000)])
+    common = int(np.bincount(found[:, 0]).argmax())
+    for before, drawn in ((prompt, found[:, 0]), ([*prompt, common], found[found[:, 0] == common, 1])):
+        with torch.no_grad():
+            logits = model(torch.tensor([before]))[:, -1]
+        seen = occurred([before], 12, logits.device)
+        chances = probabilities(penalize(logits, seen, sampling.repetition_penalty), sampling)[0].double().numpy()
+        counts = np.bincount(drawn, minlength=12)
+        assert not counts[chances == 0].any()
+        likely = chances * len(drawn) >= 5
+        wanted = chances[likely] / chances[likely].sum() * counts[likely].sum()
+        assert scipy.stats.chisquare(counts[likely], wanted).pvalue > 1e-4
