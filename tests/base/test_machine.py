@@ -81,3 +81,16 @@ def test_cores_by_affinity_container_and_wish(monkeypatch: pytest.MonkeyPatch) -
     assert usable_cores() == 6
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert usable_cores() == 3
+
+
+def test_decoding_is_compiled_where_a_compiler_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    for there, decoding in ((True, "native"), (False, "eager")):
+        monkeypatch.setattr("anatomia.base.compiled.can_compile", lambda there=there: there)
+        assert measured(monkeypatch, 100.0, 400.0).decoding == decoding
+
+
+def test_runs_from_before_there_was_a_choice_of_decoding_stay_as_they_are() -> None:
+    before = {"device": "cpu", "dtype": "float32", "threads": 2}
+    record = {"processor": "x", "cores": 2, "memory": 0, "float32": 1.0, "bfloat16": 1.0, "gpu": "", "torch": "0"}
+    assert Machine.from_json(record | before).numerics() == before
+    assert Machine.from_json(record | before | {"decoding": "native"}).numerics() == before | {"decoding": "native"}
