@@ -18,6 +18,7 @@ from anatomia.model.decoder import Block, Decoder
 from anatomia.model.positions import rotary
 
 PANEL, LANES = 64, 16  # as in native.cpp
+WORTH_SHARING = 1e9  # tokens times parameters, some 10 ms of one thread: a prompt that takes less is read by one
 KNOWN = {
     *("vocabulary", "width", "layers", "heads", "kv_heads", "head_size", "hidden", "context", "rope_theta", "norm_eps"),
     *("tied", "qk_norm", "qkv_bias", "output_bias", "sliding_window", "begin", "end", "padding", "family"),
@@ -126,34 +127,35 @@ def packed(model: Decoder) -> Packed:
 
 
 class Pace:
-    """Chooses between all threads and one, for each step, by trying both now and then.
+    """Chooses between all threads and one, for each step, by how long steps took, and tries the other now and then.
 
     Where other programs want the same cores, threads wait for each other's turns and one alone is many times faster.
     The clock may decide here because the bits do not depend on the number of threads.
     """
 
-    EVERY, TRIALS = 128, 2
+    EVERY = 128  # steps from one trial to the next
+    WEIGHT = 0.25  # of the newest step in the average
 
     def __init__(self, threads: int) -> None:
         self.threads, self.steps, self.now, self.begun = threads, 0, threads, 0.0
-        self.best: dict[int, float] = {}
+        self.seconds: dict[int, float] = {}
 
     def choose(self) -> int:
         """The number of threads for the step that begins now."""
-        place = self.steps % self.EVERY
-        if place == 0:
-            self.best = {}
-        if place < 2 * self.TRIALS:
-            self.now = self.threads if place % 2 else 1
-        elif place == 2 * self.TRIALS:
-            self.now = min(self.best, key=self.best.__getitem__)
+        missing = [threads for threads in (self.threads, 1) if threads not in self.seconds]
+        best = min(self.seconds, key=self.seconds.__getitem__, default=self.threads)
+        self.now = missing[0] if missing else best
+        if not missing and self.steps % self.EVERY == 0 and self.threads > 1:
+            self.now = self.threads + 1 - best  # the other one; what it took long ago says nothing
+            del self.seconds[self.now]
         self.begun = time.perf_counter()
         return self.now
 
     def took(self) -> None:
         """The step is over."""
-        seconds = time.perf_counter() - self.begun
-        self.best[self.now] = min(seconds, self.best.get(self.now, seconds))
+        took = time.perf_counter() - self.begun
+        before = self.seconds.get(self.now, took)
+        self.seconds[self.now] = before + (took - before) * self.WEIGHT
         self.steps += 1
 
 
@@ -180,7 +182,8 @@ class NativeBatch:
         ends = torch.tensor([len(prompt) for prompt in places]).cumsum(0) - 1
         wanted = torch.full_like(tokens, -1)
         wanted[ends] = 0
-        logits = self._run(tokens, positions, slots, wanted, len(places), self.pace.threads)
+        threads = self.pace.threads if len(tokens) * config.parameters() > WORTH_SHARING else 1
+        logits = self._run(tokens, positions, slots, wanted, len(places), threads)
         rows = torch.tensor(copies)
         if len(places) < len(prompts):
             used = -(-longest // PANEL)

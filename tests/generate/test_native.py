@@ -151,8 +151,10 @@ def test_threads_are_used_while_they_pay(monkeypatch: pytest.MonkeyPatch) -> Non
         now[0] += 5.0 if busy and threads == 4 else 1 / threads
         pace.took()
         taken.append(threads)
-    trial = 2 * Pace.TRIALS
     for stretch, best in enumerate((4, 1, 4)):
         part = taken[stretch * Pace.EVERY : (stretch + 1) * Pace.EVERY]
-        assert sorted(part[:trial]) == [1] * Pace.TRIALS + [4] * Pace.TRIALS
-        assert set(part[trial:]) == {best}
+        assert part.count(best) >= Pace.EVERY - 3
+    alone = Pace(1)
+    for _ in range(2 * Pace.EVERY):
+        assert alone.choose() == 1
+        alone.took()
