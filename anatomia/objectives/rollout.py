@@ -8,6 +8,7 @@ from torch import Tensor
 
 from anatomia.generate.engine import Completion
 from anatomia.model.decoder import Decoder
+from anatomia.model.packed import packed_states
 from anatomia.model.scalar import ScalarModel
 from anatomia.objectives.cross_entropy import token_log_probabilities
 from anatomia.tokens.batches import pad_sequences
@@ -58,15 +59,22 @@ def lay_out(prompts: Sequence[Sequence[int]], completions: Sequence[Completion],
 def log_probabilities(model: Decoder, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """log p of each completion token under the plain distribution, and that distribution's entropy, [N, T] fp32 in nats
     with gradients; 0 outside the mask. ids: [N, T + 1] padded on the right. mask: [N, T]."""
-    hidden = model.hidden(ids[:, :-1])
-    found, entropy = token_log_probabilities(hidden[mask], model.output, ids[:, 1:][mask])
+    found, entropy = token_log_probabilities(completion_states(model, ids, mask), model.output, ids[:, 1:][mask])
     blank = torch.zeros(mask.shape, device=ids.device)
     return blank.masked_scatter(mask, found), blank.masked_scatter(mask, entropy)
 
 
 def values_of(critic: ScalarModel, ids: Tensor, mask: Tensor) -> Tensor:
     """[N, T] the critic's value before each completion token; 0 outside the mask."""
-    return critic(ids[:, :-1]) * mask
+    values = critic.read(completion_states(critic.decoder, ids, mask))
+    return torch.zeros(mask.shape, device=ids.device).masked_scatter(mask, values)
+
+
+def completion_states(model: Decoder, ids: Tensor, mask: Tensor) -> Tensor:
+    """[mask.sum(), width] the hidden states that predict the completions' tokens. ids: [N, T + 1]; mask: [N, T]."""
+    lengths = (mask * torch.arange(1, ids.shape[1], device=ids.device)).amax(1).clamp(min=1)
+    real = torch.arange(ids.shape[1] - 1, device=ids.device) < lengths[:, None]
+    return packed_states(model, ids[:, :-1], lengths)[mask[real]]
 
 
 @torch.no_grad()
