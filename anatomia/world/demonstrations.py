@@ -13,7 +13,7 @@ from anatomia.world.book import Book
 from anatomia.world.polish import capital
 from anatomia.world.questions import Question, Questions
 
-DEMONSTRATORS = (("curt", 0.52), ("plain", 0.24), ("talkative", 0.14), ("sloppy", 0.1))
+DEMONSTRATORS = (("curt", 0.65), ("plain", 0.23), ("talkative", 0.06), ("sloppy", 0.06))
 # Kinds of dialogues and their shares; the rest are fact questions.
 SHARES = (("arithmetic", 0.05), ("turns", 0.07), ("task", 0.04), ("unknown", 0.04))
 
