@@ -287,6 +287,7 @@ def interrupted(out: Path, stage: str) -> str:
         stderr=subprocess.STDOUT,
         text=True,
         process_group=0,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # in the background it is ignored
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
