@@ -11,6 +11,7 @@ from anatomia import __version__
 from anatomia.base.errors import UserError
 from anatomia.cli import running, showing, talking
 from anatomia.cli.help import Formatter
+from anatomia.cli.launching import end
 from anatomia.cli.options import messages
 from anatomia.messages import LANGUAGE
 
@@ -80,7 +81,7 @@ def main() -> None:
     except BrokenPipeError:  # the reader, such as head, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
-        raise SystemExit(130) from None
+        end(130)
 
 
 def _language(arguments: Sequence[str]) -> str | None:
@@ -97,7 +98,7 @@ def _fail(message: str, error: Exception, debug: bool, hint: str = "") -> None:
     print(f"{say('error')}: {say.sentence(message)}{say(hint)}", file=sys.stderr)
     if debug:
         raise error
-    raise SystemExit(2) from None
+    end(2)
 
 
 def _restart_with_levers() -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from anatomia.base.errors import UserError
 from anatomia.cli.options import messages
@@ -64,8 +65,18 @@ def together() -> Iterator[None]:
         parallel.leave()
     except UserError as error:
         if parallel.rank() > 0 or (launched() and isinstance(error, parallel.PeerLost)):
-            raise SystemExit(LOST) from None
+            end(LOST)
         raise
+
+
+def end(code: int) -> NoReturn:
+    """End this process. One of several ends at once: where others are lost, torch's threads abort a process that takes
+    itself down slowly, and an abort looks as if someone had killed it."""
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    raise SystemExit(code) from None
 
 
 def _end_with_parent() -> None:
