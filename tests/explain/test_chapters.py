@@ -1,10 +1,16 @@
 """From specimens to what chapters show."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from anatomia.base.artifact import Artifact
 from anatomia.explain.chapters.corpus import difference, reason, shorten
+from anatomia.explain.chapters.evaluation import opening
 from anatomia.explain.chapters.feedback import stars
 from anatomia.explain.chapters.shared import spread
+from anatomia.explain.gather import View
 from anatomia.explain.texts import Both
 from anatomia.text.document import Document
 from anatomia.text.quality import Limits, judge
@@ -52,3 +58,20 @@ def test_spread_keeps_the_last() -> None:
     assert spread(list(range(20)), 7)[-1] == 19
     assert len(spread(list(range(20)), 7)) <= 7
     assert spread([1, 2], 7) == [1, 2]
+
+
+def test_the_page_opens_with_a_question_that_all_models_answer_differently() -> None:
+    def question(prompt: str, *answers: tuple[str, bool]) -> dict[str, Any]:
+        names = ("base", "finetuned", "aligned")
+        rows = {n: {"text": text, "verdict": {"right": right}} for n, (text, right) in zip(names, answers, strict=True)}
+        return {"prompt": prompt, "answers": rows}
+
+    same = question("same?", ("Who?", False), ("Yes it is.", True), ("Yes it is.", True))
+    wrong = question("wrong?", ("Who?", False), ("Yes.", True), ("No it is not.", False))
+    differ = question("differ?", ("Who?", False), ("Yes.", True), ("Yes it is.", True))
+    view = View(
+        "evaluate", Artifact(Path(), "evaluate", "", {}, {}, {}, {}, 0.0, ""), {"questions": [same, wrong, differ]}, []
+    )
+    chosen = opening(view)
+    assert chosen is not None
+    assert chosen["prompt"] == "differ?"

@@ -10,12 +10,13 @@ MODELS = ("base", "finetuned", "aligned")
 
 
 def opening(view: View | None) -> dict[str, Any] | None:
-    """The question that opens the page: best one where the base model fails and the last model does not."""
+    """The question that opens the page: best one where the base model fails, the last model does not, and all differ."""
     questions = answered(view) if view else []
 
     def telling(question: dict[str, Any]) -> int:
         right = [answer["right"] for answer in question["answers"]]
-        return 2 * (right[-1] is True) - 2 * (right[0] is True) + (len(right) == 3) - (len(question["prompt"]) > 120)
+        different = len({answer["text"] for answer in question["answers"]})
+        return 2 * (right[-1] is True) - 2 * (right[0] is True) + different - (len(question["prompt"]) > 120)
 
     return max(questions, key=telling, default=None)
 
