@@ -10,7 +10,7 @@ MODELS = ("base", "finetuned", "aligned")
 
 
 def opening(view: View | None) -> dict[str, Any] | None:
-    """The question that opens the page: best one where the base model fails, the last model does not, and all differ."""
+    """The question that opens the page: where the base model fails, the last model does not, and all differ."""
     questions = answered(view) if view else []
 
     def telling(question: dict[str, Any]) -> int:
