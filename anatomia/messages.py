@@ -15,6 +15,8 @@ POLISH = {
     "error": "błąd",
     "; see anatomia --help": "; zobacz anatomia --help",
     "{time} left": "zostało {time}",
+    "{number} tokens/s": "{number} tokenów/s",
+    "{share} of the machine's limit": "{share} możliwości maszyny",
     "step {step}": "krok {step}",
     "What each stage achieved": "Co osiągnął każdy etap",
     "stage": "etap",

@@ -7,12 +7,12 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.box import ROUNDED
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
 from rich.table import Column, Table
@@ -25,7 +25,9 @@ from anatomia.messages import Messages, duration
 from anatomia.runs import MODELS, Standing, report_page
 
 QUIET = 10.0  # seconds between plain lines of one stage
-WATCHED = ("loss", "bits_per_byte", "accuracy", "reward", "score", "kl")  # shown beside the bar, when a step has them
+WATCHED = ("loss", "bits_per_byte", "accuracy", "reward", "score", "kl")  # shown beside the bar, when there are any
+BAR = 24  # characters of the bar; fewer where the terminal is narrow
+BESIDE = 64  # characters beside it
 WIDTH = 10  # of the column of stages' names
 
 
@@ -36,6 +38,7 @@ class Terminal:
         self.console = console
         self.messages = messages
         self.clock = clock
+        self.watched: dict[str, float] = {}
         self.view: _Bar | _Lines = _Bar(self) if console.is_terminal else _Lines(self)
 
     def __enter__(self) -> "Terminal":
@@ -47,6 +50,7 @@ class Terminal:
     def __call__(self, event: Event) -> None:
         kind = event["kind"]
         if kind == "stage" and event["state"] == "begin":
+            self.watched = {}
             self.view.begin(event["stage"])
         elif kind == "stage":
             self.view.stop()
@@ -55,16 +59,32 @@ class Terminal:
             self.console.print(f"[yellow]{self.messages('note')}:[/] {escape(self.messages.sentence(event['text']))}")
         elif kind == "sample":
             self._sample(event)
-        elif kind == "progress":
-            self.view.progress(event)
         elif kind in ("step", "validation"):
-            self.view.latest(event)
+            self.watch(event)
+        elif kind == "progress":
+            self.watch(event)
+            self.view.progress(event)
+
+    def watch(self, event: Event) -> None:
+        """Take over the watched figures of an event. Those of a look at validation stay until the next one, but for its
+        loss, which is not that of the steps."""
+        kept = [name for name in WATCHED if not (name == "loss" and event["kind"] == "validation")]
+        self.watched |= {name: event[name] for name in kept if isinstance(event.get(name), int | float)}
 
     def figures(self, event: Mapping[str, Any]) -> str:
-        """The watched figures of a step, in one line."""
-        present = [name for name in WATCHED if isinstance(event.get(name), int | float)]
+        """What share of the machine's limit is used, where the event says it, and the watched figures, in one line."""
+        say, present = self.messages, [name for name in WATCHED if name in self.watched]
+        found = [f"{say(name.replace('_', ' '))} {say.number(float(self.watched[name]))}" for name in present[:3]]
+        if "share_of_limit" in event:
+            found.insert(0, say("{share} of the machine's limit", share=f"{100 * event['share_of_limit']:.0f}%"))
+        return "  ".join(found)
+
+    def speed(self, event: Mapping[str, Any], rate: float) -> str:
+        """Tokens a second, where the event says them; else the `rate` of whatever is counted."""
         say = self.messages
-        return "  ".join(f"{say(name.replace('_', ' '))} {say.number(float(event[name]))}" for name in present[:3])
+        if "tokens_per_second" in event:
+            return say("{number} tokens/s", number=say.number(round(event["tokens_per_second"])))
+        return f"{say.number(float(f'{rate:.3g}'))}/s"
 
     def _finished(self, event: Event) -> Table:
         fresh = event["state"] == "fresh"
@@ -87,31 +107,40 @@ class Terminal:
         self.console.print(line)
 
 
+class _Progress(Progress):
+    """A bar, and below it a line of figures."""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        for task in self.tasks:
+            if task.fields["figures"]:
+                yield Text(f"  {task.fields['figures']}", "cyan", no_wrap=True, overflow="ellipsis")
+
+
 class _Bar:
     """The stage at work as a bar at the bottom of the terminal."""
 
     def __init__(self, terminal: Terminal) -> None:
         self.terminal = terminal
-        self.bar: Progress | None = None
+        self.bar: _Progress | None = None
         self.task: TaskID | None = None
         self.unit = ""
         self.stage = ""
-        self.figures = ""
 
     def begin(self, stage: str) -> None:
         self.stop()
-        self.stage, self.unit, self.figures = stage, "", ""
-        self.bar = Progress(
+        self.stage, self.unit = stage, ""
+        width = max(4, min(BAR, self.terminal.console.width - BESIDE))
+        self.bar = _Progress(
             SpinnerColumn("dots", style="cyan"),
             TextColumn("[bold]{task.description}", table_column=Column(no_wrap=True)),
-            BarColumn(bar_width=24, complete_style="cyan", finished_style="green"),
+            BarColumn(bar_width=width, complete_style="cyan", finished_style="green"),
             _Done(self.terminal.messages),
-            _Speed(self.terminal.messages),
-            TextColumn("[cyan]{task.fields[figures]}", table_column=Column(no_wrap=True)),
+            _Speed(self.terminal),
             console=self.terminal.console,
             transient=True,
         )
-        self.task = self.bar.add_task(stage, total=None, figures="", unit="")
+        self.task = self.bar.add_task(stage, total=None, figures="", unit="", event={})
         self.bar.start()
 
     def progress(self, event: Event) -> None:
@@ -121,15 +150,10 @@ class _Bar:
             self.unit = event["unit"]
             self.bar.remove_task(self.task)
             self.task = self.bar.add_task(
-                self.stage, total=event["total"], completed=event["done"], unit=self.unit, figures=self.figures
+                self.stage, total=event["total"], completed=event["done"], unit=self.unit, figures="", event=event
             )
-        figures = self.terminal.figures(event) or self.figures
-        self.bar.update(self.task, completed=event["done"], total=event["total"], figures=figures)
-
-    def latest(self, event: Event) -> None:
-        self.figures = self.terminal.figures(event)
-        if self.bar is not None and self.task is not None:
-            self.bar.update(self.task, figures=self.figures)
+        figures = self.terminal.figures(event)
+        self.bar.update(self.task, completed=event["done"], total=event["total"], figures=figures, event=event)
 
     def stop(self) -> None:
         if self.bar is not None:
@@ -149,15 +173,15 @@ class _Done(ProgressColumn):
 
 
 class _Speed(ProgressColumn):
-    def __init__(self, messages: Messages) -> None:
+    def __init__(self, terminal: Terminal) -> None:
         super().__init__(Column(no_wrap=True))
-        self.messages = messages
+        self.terminal = terminal
 
     def render(self, task: Task) -> Text:
         if task.total is None or not task.speed or task.time_remaining is None:
             return Text("")
-        left = self.messages("{time} left", time=duration(task.time_remaining))
-        return Text(f"{self.messages.number(float(f'{task.speed:.3g}'))}/s  {left}", "dim")
+        left = self.terminal.messages("{time} left", time=duration(task.time_remaining))
+        return Text(f"{self.terminal.speed(task.fields['event'], task.speed)}  {left}", "dim")
 
 
 class _Lines:
@@ -167,12 +191,11 @@ class _Lines:
         self.terminal = terminal
         self.stage = ""
         self.unit = ""
-        self.figures = ""
         self.begun = (0.0, 0.0)
         self.said = 0.0
 
     def begin(self, stage: str) -> None:
-        self.stage, self.unit, self.figures = stage, "", ""
+        self.stage, self.unit = stage, ""
         self.said = self.terminal.clock()
         self.terminal.console.print(f"{stage} ...")
 
@@ -180,20 +203,18 @@ class _Lines:
         now = self.terminal.clock()
         if event["unit"] != self.unit:
             self.unit, self.begun = event["unit"], (now, event["done"])
-        self.figures = self.terminal.figures(event) or self.figures
         if now - self.said < QUIET:
             return
         self.said = now
         say = self.terminal.messages
         parts = [say.progress(event["done"], event["total"], self.unit)]
-        speed = (event["done"] - self.begun[1]) / max(now - self.begun[0], 1e-9)
-        if speed > 0:
-            left = duration((event["total"] - event["done"]) / speed)
-            parts += [f"{say.number(float(f'{speed:.3g}'))}/s", say("{time} left", time=left)]
-        self.terminal.console.print(f"{self.stage} {', '.join([*parts, self.figures]).rstrip(', ')}", soft_wrap=True)
-
-    def latest(self, event: Event) -> None:
-        self.figures = self.terminal.figures(event)
+        rate = (event["done"] - self.begun[1]) / max(now - self.begun[0], 1e-9)
+        if rate > 0:
+            left = duration((event["total"] - event["done"]) / rate)
+            parts += [self.terminal.speed(event, rate), say("{time} left", time=left)]
+        if figures := self.terminal.figures(event):
+            parts.append(figures)
+        self.terminal.console.print(f"{self.stage} {', '.join(parts)}", soft_wrap=True)
 
     def stop(self) -> None:
         pass

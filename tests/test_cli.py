@@ -17,7 +17,7 @@ from anatomia import recipe as recipes
 from anatomia.base.artifact import Artifact
 from anatomia.messages import LANGUAGE, POLISH, Messages, duration, preferred_language
 from anatomia.runs import Standing, model_directory
-from anatomia.terminal import Terminal, farewell
+from anatomia.terminal import Terminal, _Bar, farewell
 
 
 @pytest.fixture(autouse=True)
@@ -238,6 +238,43 @@ def test_plain_lines_come_every_ten_seconds() -> None:
     assert "note: see [this]" in lines
     assert "1:01" in lines[-1]
     assert "1.234 bits a byte, 1,234,567 parameters" in lines[-1]
+
+
+def train_on_screen(console: Console, language: Any = "en") -> None:
+    """Training as the terminal hears of it, with a look at validation on the way."""
+    clock = [0.0]
+    fast = {"tokens_per_second": 61234.5, "share_of_limit": 0.6234}
+    with Terminal(console, Messages(language), clock=lambda: clock[0]) as terminal:
+        terminal({"stage": "pretrain", "kind": "stage", "state": "begin"})
+        for step in (1, 2, 3):
+            clock[0] += 8.0
+            if step == 2:
+                validation = {"kind": "validation", "step": step, "loss": 9.0, "bits_per_byte": 1.25}
+                terminal({"stage": "pretrain", **validation})
+            terminal({"stage": "pretrain", "kind": "step", "step": step, "loss": 3.25, **fast})
+            progress = {"done": step, "total": 5, "unit": "steps", "loss": 3.25, **fast}
+            terminal({"stage": "pretrain", "kind": "progress", **progress})
+        if isinstance(terminal.view, _Bar):
+            assert terminal.view.bar is not None
+            terminal.view.bar.refresh()
+
+
+def test_training_shows_its_speed_the_share_of_the_limit_and_the_last_look_at_validation() -> None:
+    console = Console(file=io.StringIO(), width=100)
+    train_on_screen(console)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    start = "pretrain 2/5 steps, 61,234 tokens/s, 0:24 left, 62% of the machine's limit"
+    assert lines == ["pretrain ...", f"{start}  loss 3.25  bits per byte 1.25"]
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_nothing_of_it_is_cut_off_in_a_narrow_terminal(width: int) -> None:
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    train_on_screen(console, "pl")
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "3/5 kroków 61 234 tokenów/s".replace("61 234", "61\N{NO-BREAK SPACE}234") in said
+    assert "62% możliwości maszyny  strata 3,25  bity na bajt 1,25" in said
+    assert "…" not in said
 
 
 def test_a_live_terminal_ends_with_the_stage_and_no_bar() -> None:

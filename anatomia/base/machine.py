@@ -73,9 +73,12 @@ class Machine:
 
 
 def recall() -> Machine:
-    """The machine that was applied in this process, else the remembered measurement, else a new one (remembered)."""
-    if _applied is not None:
-        return _applied
+    """The machine that was applied in this process, else this computer as it was measured."""
+    return _applied if _applied is not None else remembered()
+
+
+def remembered() -> Machine:
+    """This computer, as it was measured before, or is now (and that is remembered)."""
     path = _cache_file()
     try:
         return Machine.from_json(read_json(path))
@@ -117,6 +120,28 @@ def measure() -> Machine:
         threads=cores,
         decoding="native" if device == "cpu" and can_compile() else "eager",
     )
+
+
+def products(processes: int = 1) -> float:
+    """Matrix products that this computer can do in the number format in force, as measured, in 1e9 operations a second.
+
+    Of a run that began on another computer the choices are kept, but it is this one that sets the limit.
+
+    Args:
+        processes: how many work together on this computer. Each has a GPU of its own, as far as there are any; on a CPU
+            they share its cores, of which each may have been told to use one only (torchrun does that).
+    """
+    import torch
+
+    chosen = recall()
+    known = (chosen.processor, chosen.cores) == (processor_name(), usable_cores())
+    if chosen.device == "cuda":
+        known = chosen.gpu == torch.cuda.get_device_name(0)
+    rate: float = getattr(chosen if known else remembered(), chosen.dtype)
+    if chosen.device == "cuda":
+        return rate * min(processes, torch.cuda.device_count())
+    cores = usable_cores()
+    return rate * max(1.0, min(processes, _allowed_cores()) / cores)
 
 
 def applied() -> bool:
@@ -163,6 +188,12 @@ def apply(machine: Machine) -> None:
 
 def usable_cores() -> int:
     """Cores this process may use: its affinity, the container's quota, and OMP_NUM_THREADS where someone set it."""
+    wish = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    return max(1, min(_allowed_cores(), int(wish))) if wish.isdigit() else _allowed_cores()
+
+
+def _allowed_cores() -> int:
+    """Cores that the system leaves to this process, whatever it was told to use of them."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     limits = [cores]
     quotas = (
@@ -170,9 +201,6 @@ def usable_cores() -> int:
         _words("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") + _words("/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
     )
     limits += [int(quota) // int(period) for quota, period in filter(_is_quota, quotas)]
-    wish = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
-    if wish.isdigit():
-        limits.append(int(wish))
     return max(1, min(limits))
 
 

@@ -87,10 +87,18 @@ class DecoderConfig:
         )
 
     def flops_per_token(self, context: int | None = None) -> int:
-        """Multiplications and additions of a training step per token: 6 per weight, plus causal attention
-        (Chowdhery et al. 2022, PaLM, appendix B, halved for causality)."""
+        """Multiplications and additions of a training step per token of a row of `context` tokens (None: the model's).
+
+        6 per weight that is multiplied with, forward and backward together, and 12 per layer, number of a head and
+        position looked at (Chowdhery et al. 2022, PaLM, appendix B); those are half the row for causality, and fewer
+        behind a window. What a program computes beyond that (padding, hidden scores) does not count.
+        """
         weights = self.parameters() - (0 if self.tied else self.vocabulary * self.width)
         if self.positions == "learned":
             weights -= self.context * self.width  # looked up, not multiplied
         length = self.context if context is None else context
-        return 6 * weights + 6 * self.layers * self.heads * self.head_size * length
+        windows = [
+            min(window or length, length) for window in self.layer_windows or [self.sliding_window] * self.layers
+        ]
+        seen = sum(window - window * window / (2 * length) for window in windows)
+        return 6 * weights + round(12 * self.heads * self.head_size * seen)

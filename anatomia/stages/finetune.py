@@ -19,7 +19,15 @@ from anatomia.model.decoder import Decoder
 from anatomia.objectives.next_token import NextToken, batch_loss
 from anatomia.stages.corpus import WorldSettings
 from anatomia.stages.dialogues import as_prompt, dialogue_files, load_dialogues, messages, split_dialogues
-from anatomia.stages.models import TrainingSettings, loop_settings, open_model, save, training_metrics, with_template
+from anatomia.stages.models import (
+    TrainingSettings,
+    limit_of,
+    loop_settings,
+    open_model,
+    save,
+    training_metrics,
+    with_template,
+)
 from anatomia.stages.stage import Context, Metrics, Stage
 from anatomia.text.dialogue import Dialogue
 from anatomia.tokens.batches import Packed
@@ -71,7 +79,8 @@ def run(context: Context) -> Metrics:
     watch.steps = steps
     before = watch.held_out_loss(model)
     objective = NextToken(data, settings.micro_batch, watch)
-    trained = train(model, objective, loop_settings(settings, steps), context.ledger, context.resume)
+    loop = loop_settings(settings, steps, limit_of(model.config, model.config.context))
+    trained = train(model, objective, loop, context.ledger, context.resume)
     after = watch.held_out_loss(model)
     samples = watch.samples(model, steps)
     save(context.work, model, vocabulary)

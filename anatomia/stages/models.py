@@ -10,13 +10,15 @@ from pydantic import Field
 
 from anatomia.base.artifact import Artifact
 from anatomia.base.errors import UserError
-from anatomia.base.machine import recall
+from anatomia.base.machine import products, recall
 from anatomia.base.settings import Settings
 from anatomia.model.checkpoint import load_config, load_model, save_model
+from anatomia.model.config import DecoderConfig
 from anatomia.model.decoder import Decoder
 from anatomia.model.scalar import ScalarModel
 from anatomia.stages.stage import Metrics
 from anatomia.tokens.vocabulary import Vocabulary
+from anatomia.train import parallel
 from anatomia.train.loop import LoopSettings
 from anatomia.train.optimizer import OptimizerSettings
 
@@ -40,8 +42,12 @@ class TrainingSettings(Settings):
     micro_batch: int = Field(default=16, ge=1)
 
 
-def loop_settings(settings: TrainingSettings, steps: int) -> LoopSettings:
-    """The loop's settings for a stage, in the number format that was chosen for this machine."""
+def loop_settings(settings: TrainingSettings, steps: int, limit: float | None = None) -> LoopSettings:
+    """The loop's settings for a stage, in the number format that was chosen for this machine.
+
+    Args:
+        limit: tokens a second that the machine's matrix products allow, where that can be said.
+    """
     return LoopSettings(
         steps=steps,
         learning_rate=settings.learning_rate,
@@ -52,7 +58,16 @@ def loop_settings(settings: TrainingSettings, steps: int) -> LoopSettings:
         ),
         dtype=getattr(torch, recall().dtype),
         checkpoint_seconds=checkpoint_seconds(),
+        limit=limit,
     )
+
+
+def limit_of(config: DecoderConfig, length: int) -> float:
+    """Tokens a second at which training on rows of `length` tokens would use all matrix products that were measured on
+    the computers at work, and nothing else."""
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    computers = max(1, parallel.size() // local)
+    return 1e9 * products(local) * computers / config.flops_per_token(length)
 
 
 def checkpoint_seconds() -> float:

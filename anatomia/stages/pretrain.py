@@ -21,7 +21,15 @@ from anatomia.model.checkpoint import check_vocabulary, load_config, load_model
 from anatomia.model.config import DecoderConfig
 from anatomia.model.decoder import Decoder
 from anatomia.objectives.next_token import NextToken, batch_loss
-from anatomia.stages.models import TrainingSettings, context_of, loop_settings, save, training_metrics, with_template
+from anatomia.stages.models import (
+    TrainingSettings,
+    context_of,
+    limit_of,
+    loop_settings,
+    save,
+    training_metrics,
+    with_template,
+)
 from anatomia.stages.stage import Context, Metrics, Stage
 from anatomia.tokens.batches import Packed
 from anatomia.tokens.shards import Shard, read_shard
@@ -110,7 +118,8 @@ def run(context: Context) -> Metrics:
     trained: dict[str, Any] = {"steps": 0}
     if settings.steps:
         objective = NextToken(data, settings.micro_batch, watch)
-        trained = train(model, objective, loop_settings(settings, settings.steps), context.ledger, context.resume)
+        loop = loop_settings(settings, settings.steps, limit_of(model.config, length))
+        trained = train(model, objective, loop, context.ledger, context.resume)
     model.eval()
     loss, bits = watch.validate(model, whole=True)
     samples = watch.samples(model, settings.steps)

@@ -28,6 +28,7 @@ class LoopSettings:
         warmup: steps of linear warm-up. decay: the share of steps at the end over which the rate falls.
         dtype: of the working weights; masters are fp32 in any case.
         checkpoint_seconds: time between checkpoints; when they are written never changes what is computed.
+        limit: tokens a second that the machine's matrix products allow, where that is known.
     """
 
     steps: int
@@ -38,6 +39,7 @@ class LoopSettings:
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     dtype: torch.dtype = torch.float32
     checkpoint_seconds: float = 20.0
+    limit: float | None = None
 
 
 @dataclass
@@ -60,7 +62,8 @@ def train(
     and it returns in the first.
 
     Returns:
-        steps, skipped_steps, returns, tokens, tokens_per_second, train_seconds and the last step's metrics.
+        steps, skipped_steps, returns, tokens, tokens_per_second, share_of_limit (where there is one), train_seconds and
+        the last step's metrics.
 
     Raises:
         UserError: training is hopeless: step after step is not finite.
@@ -77,11 +80,10 @@ def _train(
     model: nn.Module, objective: Objective[Any], settings: LoopSettings, ledger: Ledger, resume: Path
 ) -> dict[str, Any]:
     optimizer = FlatOptimizer(model, settings.optimizer, settings.dtype)
-    optimizer.agree()
     progress = Progress()
-    found = parallel.lead(lambda: load_checkpoint(resume))
+    found = newest(resume)
     if found is not None:
-        restore(found[1], progress, optimizer, objective)
+        restore(found, progress, optimizer, objective)
     ledger.rewind(progress.step)
     model.train()
     last, metrics = time.monotonic(), {}
@@ -105,13 +107,12 @@ def _train(
                 guard.check(rate)
             progress.step = step + 1
             progress.tokens += int(sums.pop("tokens", 0))
+            progress.seconds += time.monotonic() - last
             if parallel.rank() == 0:
                 sums |= objective.after(model, step)
-            now = time.monotonic()
-            elapsed, last = now - last, now
-            progress.seconds += elapsed
+            last = time.monotonic()
             metrics = {**sums, "learning_rate": rate, "gradient_norm": norm}
-            report(ledger, progress, settings.steps, metrics)
+            report(ledger, progress, settings, metrics)
             saver.settle()
             good = guard.good(progress.step, settings.steps)
             if guard.turning:
@@ -121,13 +122,12 @@ def _train(
                 last = time.monotonic()
     optimizer.release()
     model.eval()
-    rate_of_tokens = progress.tokens / progress.seconds if progress.seconds else 0.0
     return {
         "steps": progress.step,
         "skipped_steps": progress.guard.skipped,
         "returns": progress.guard.returns,
         "tokens": progress.tokens,
-        "tokens_per_second": round(rate_of_tokens, 1),
+        **speed(progress, settings),
         "train_seconds": round(progress.seconds, 2),
         **{f"last_{key}": value for key, value in metrics.items()},
     }
@@ -142,16 +142,23 @@ def backward(model: nn.Module, objective: Objective[Any], optimizer: FlatOptimiz
         optimizer.accumulate()
         for key, value in {"loss": loss.detach(), **shares}.items():
             totals[key] = totals.get(key, 0.0) + value
-    parallel.add_up(optimizer.gradient)
+    optimizer.collect()
     return parallel.totals({key: float(value) for key, value in totals.items()})
 
 
-def report(ledger: Ledger, progress: Progress, steps: int, metrics: Mapping[str, float]) -> None:
+def report(ledger: Ledger, progress: Progress, settings: LoopSettings, metrics: Mapping[str, float]) -> None:
     """Tell the ledger of a step."""
-    rate = progress.tokens / progress.seconds if progress.seconds else 0.0
     rounded = {key: float(f"{value:.5g}") for key, value in metrics.items() if math.isfinite(value)}
-    ledger.event("step", step=progress.step, **rounded, tokens=progress.tokens, tokens_per_second=round(rate))
-    ledger.progress(progress.step, steps, "steps", **rounded, tokens_per_second=round(rate))
+    fast = speed(progress, settings)
+    ledger.event("step", step=progress.step, **rounded, tokens=progress.tokens, **fast)
+    ledger.progress(progress.step, settings.steps, "steps", **rounded, **fast)
+
+
+def speed(progress: Progress, settings: LoopSettings) -> dict[str, float]:
+    """Tokens a second over all steps so far, and their share of the limit where there is one."""
+    rate = progress.tokens / progress.seconds if progress.seconds else 0.0
+    share = {"share_of_limit": round(rate / settings.limit, 4)} if settings.limit else {}
+    return {"tokens_per_second": round(rate, 1), **share}
 
 
 def turn_back(
@@ -163,11 +170,11 @@ def turn_back(
     """
     step, guard = progress.step, progress.guard
     saver.wait()
-    found = parallel.lead(lambda: load_checkpoint(saver.directory, good=True))
+    found = newest(saver.directory, good=True)
     if found is None:
         progress.guard = guard.turn(step, None, step)
         return
-    restore(found[1], progress, optimizer, objective)
+    restore(found, progress, optimizer, objective)
     progress.guard = guard.turn(step, progress.guard, progress.step)
     if parallel.rank() == 0:
         drop_after(saver.directory, progress.step)
@@ -180,9 +187,19 @@ def snapshot(progress: Progress, optimizer: FlatOptimizer, objective: Objective[
     return {"progress": asdict(progress), "optimizer": optimizer.state(), "objective": objective.state()}
 
 
+def newest(directory: Path, good: bool = False) -> dict[str, Any] | None:
+    """The state in the newest checkpoint, or None if there is none. Only the first process reads it and has it; the
+    others get an empty one. `good` as in `load_checkpoint`."""
+    found = load_checkpoint(directory, good) if parallel.rank() == 0 else None
+    if not parallel.agreed(found is not None):
+        return None
+    return found[1] if found is not None else {}
+
+
 def restore(state: dict[str, Any], progress: Progress, optimizer: FlatOptimizer, objective: Objective[Any]) -> None:
-    """The inverse of `snapshot`."""
-    for key, value in state["progress"].items():
+    """The inverse of `snapshot`, in all processes, from the first one's `state`."""
+    saved = parallel.lead(lambda: {"progress": state["progress"], "objective": state["objective"]})
+    for key, value in saved["progress"].items():
         setattr(progress, key, Guard(**value) if key == "guard" else value)
-    optimizer.load(state["optimizer"])
-    objective.load(state["objective"])
+    optimizer.load(state.get("optimizer"))
+    objective.load(saved["objective"])

@@ -12,7 +12,7 @@ from anatomia.base.files import read_json, sha256, write_json, write_jsonl
 from anatomia.explain.report import write_report
 from anatomia.stages import ORDER
 
-TIMES = ("time", "seconds", "created", "train_seconds", "tokens_per_second")
+TIMES = ("time", "seconds", "created", "train_seconds", "tokens_per_second", "share_of_limit")
 PAGE = "report.html"
 
 

@@ -83,6 +83,29 @@ def test_cores_by_affinity_container_and_wish(monkeypatch: pytest.MonkeyPatch) -
     assert usable_cores() == 3
 
 
+def test_the_limit_is_that_of_the_computer_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that goes on elsewhere keeps its number format, but another computer's speed says nothing here."""
+    here = measured(monkeypatch, 100.0, 400.0)
+    record = here.to_json()
+    monkeypatch.setattr(machines, "_applied", Machine(**record | {"bfloat16": 380.0}))
+    assert machines.products() == 380.0
+    for there in ({"processor": "other"}, {"cores": here.cores + 1}):
+        for dtype, rate in (("float32", 100.0), ("bfloat16", 400.0)):
+            changed = record | there | {"float32": 1.0, "bfloat16": 2.0, "dtype": dtype}
+            monkeypatch.setattr(machines, "_applied", Machine(**changed))
+            assert machines.products() == rate
+
+
+def test_processes_that_were_told_to_use_one_core_each_have_one_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machines, "_allowed_cores", lambda: 4)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(machines, "_applied", measured(monkeypatch, 100.0, 400.0))
+    assert [machines.products(count) for count in (1, 3, 8)] == [400.0, 1200.0, 1600.0]
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setattr(machines, "_applied", measured(monkeypatch, 100.0, 400.0))
+    assert [machines.products(count) for count in (1, 3, 8)] == [400.0] * 3
+
+
 def test_decoding_is_compiled_where_a_compiler_is(monkeypatch: pytest.MonkeyPatch) -> None:
     for there, decoding in ((True, "native"), (False, "eager")):
         monkeypatch.setattr("anatomia.base.compiled.can_compile", lambda there=there: there)

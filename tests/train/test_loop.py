@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from train.learning import killed_and_resumed, next_token, same, settings
 from anatomia.base.errors import UserError
 from anatomia.base.events import Event, Ledger, read_events
 from anatomia.objectives.next_token import NextToken, Piece
+from anatomia.train import loop
 from anatomia.train.guard import MOST_SKIPPED
 from anatomia.train.loop import train
 
@@ -96,6 +98,31 @@ def test_what_is_reported_adds_up(tmp_path: Path) -> None:
     assert steps[-1]["loss"] < steps[0]["loss"]
     assert {"loss", "learning_rate", "gradient_norm", "tokens_per_second"} <= steps[0].keys()
     assert json.dumps(found)
+
+
+def test_speed_is_that_of_training_alone_and_has_its_share_of_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looks at the model on the way take a thousand seconds each here, and do not count."""
+    clock = {"now": 0.0}
+
+    def look(model: nn.Module, step: int) -> dict[str, float]:
+        clock["now"] += 1000.0
+        return {}
+
+    def monotonic() -> float:
+        clock["now"] += 0.5
+        return clock["now"]
+
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=monotonic))
+    events: list[Event] = []
+    how = settings(5, limit=1e3, checkpoint_seconds=1e9)
+    found = train(decoder(), next_token(hook=look), how, Ledger(None, [events.append]), tmp_path)
+    assert found["train_seconds"] < 50
+    for reported in (found, events[-1], next(event for event in events if event["kind"] == "step")):
+        assert 1 < reported["tokens_per_second"] < 200
+        assert reported["share_of_limit"] == pytest.approx(reported["tokens_per_second"] / 1e3, abs=1e-4)
+    assert "share_of_limit" not in train(decoder(), next_token(), settings(1), Ledger(), tmp_path / "other")
 
 
 def test_it_learns(tmp_path: Path) -> None:
