@@ -2,13 +2,18 @@
 
 import math
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from anatomia.train import parallel
+from anatomia.train.layout import Layout
+from anatomia.train.muon import orthogonalise
+from anatomia.train.pieces import Pieces, fill
+from anatomia.train.whole import WholeWeights
+
+MOMENTS = ("exp_avg", "exp_avg_sq")  # as torch calls them
 
 
 @dataclass(frozen=True)
@@ -33,144 +38,137 @@ class OptimizerSettings:
 class FlatOptimizer:
     """Owns the weights of `model` while it trains.
 
-    The model's parameters become views into one flat buffer of `dtype`, their gradients views into another; masters
-    and moments are flat fp32. A step is then a handful of operations whatever the number of tensors. Gradients of
-    several micro-batches are summed in fp32.
+    Masters and moments are flat fp32, so that a step is a handful of operations whatever the number of tensors. Each of
+    several processes keeps its own part of them (ZeRO, Rajbhandari et al. 2020, section 5.1), updates it, and gives the
+    new weights to the others. All processes begin with the first one's weights, and call all methods together.
+
+    Attributes:
+        working: the weights that the model computes with, in `dtype`, and their gradients.
+        masters, gradients: this process's part of the matrices that Muon turns, and of all other numbers.
     """
 
     def __init__(self, model: nn.Module, settings: OptimizerSettings, dtype: torch.dtype) -> None:
         self.model, self.settings, self.dtype = model, settings, dtype
-        named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-        kinds = {name: self._kind(name, p) for name, p in named}
-        ordered = sorted(named, key=lambda item: (kinds[item[0]], -item[1].dim(), tuple(item[1].shape), item[0]))
-        self.parameters = [p for _, p in ordered]
-        sizes = [sum(p.numel() for name, p in ordered if kinds[name] == kind) for kind in range(3)]
-        total = sum(sizes)
-        device = self.parameters[0].device
-        self.master = torch.empty(total, device=device)
-        self.gradient = torch.zeros(total, device=device)
-        same = dtype == torch.float32
-        self.weights = self.master if same else torch.empty(total, device=device, dtype=dtype)
-        self.low_gradient = self.gradient if same else torch.zeros(total, device=device, dtype=dtype)
-        offset = 0
-        with torch.no_grad():
-            for p in self.parameters:
-                stop = offset + p.numel()
-                self.master[offset:stop] = p.detach().reshape(-1).float()
-                self.weights[offset:stop] = self.master[offset:stop]
-                p.data = self.weights[offset:stop].view(p.shape)
-                p.grad = self.low_gradient[offset:stop].view(p.shape)
-                offset = stop
-            for p in model.parameters():
-                if not p.requires_grad:
-                    p.data = p.data.to(dtype)
-        turned = sizes[0]
-        self.momentum = torch.zeros(turned, device=device)
-        shapes = groupby(tuple(p.shape) for name, p in ordered if kinds[name] == 0)
-        self.stacks = [(len(list(group)), *shape) for shape, group in shapes]
-        groups = []
-        spans = [slice(turned, turned + sizes[1]), slice(turned + sizes[1], total)]
-        for span, decay in zip(spans, (settings.weight_decay, 0.0), strict=True):
-            leaf = self.master[span]
-            leaf.grad = self.gradient[span]
-            groups.append({"params": [leaf], "weight_decay": decay})
+        circle = self.circle = parallel.everyone()
+        layout = self.layout = Layout(model, settings.muon, len(circle.ranks))
+        for p in model.parameters():
+            parallel.spread(p.data)
+        spans = layout.spans(circle.own)
+        alone = len(circle.ranks) == 1 and dtype == torch.float32  # then the masters are what the model computes with
+        masters = None if alone else tuple(layout.read(span) for span in spans)
+        self.working = WholeWeights(layout, circle, dtype)
+        for p in model.parameters():
+            if not p.requires_grad:
+                p.data = p.data.to(dtype)
+        self.masters = masters or tuple(self.working.weights[span] for span in spans)
+        self.gradients = tuple(self.working.gradient[span] for span in spans)
+        self.momentum = torch.zeros_like(self.masters[0])
+        self.stacks = layout.stacks(circle.own)
+        self.updates = 0
+        border = min(max(layout.decayed, spans[1].start), spans[1].stop) - spans[1].start
+        self.leaves = self.masters[1][:border], self.masters[1][border:]
+        for leaf, gradient in zip(self.leaves, self.gradients[1].split((border, len(self.leaves[1]))), strict=True):
+            leaf.grad = gradient
+        decays = settings.weight_decay, 0.0
+        groups = [{"params": [leaf], "weight_decay": decay} for leaf, decay in zip(self.leaves, decays, strict=True)]
         betas = (settings.beta1, settings.beta2)
         self.adam = torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=settings.eps, fused=True)
+        for leaf in self.leaves:
+            begun = torch.zeros((), dtype=torch.float32, device=leaf.device)
+            moments = {name: torch.zeros_like(leaf) for name in MOMENTS}
+            self.adam.state[leaf] = {"step": begun, **moments}
 
-    def _kind(self, name: str, parameter: nn.Parameter) -> int:
-        """0: a matrix for Muon; 1: AdamW with decay; 2: AdamW without."""
-        if parameter.dim() < 2:
-            return 2
-        return 0 if self.settings.muon and "blocks." in name else 1
-
-    def agree(self) -> None:
-        """Take over the first process's weights, where there are several."""
-        parallel.spread(self.master)
-        self.weights.copy_(self.master)
+    @property
+    def gradient(self) -> Tensor:
+        """The step's gradient; of several processes each has only its own parts of it."""
+        return self.working.gradient
 
     def accumulate(self) -> None:
         """Add the gradients of one micro-batch to the step's sum."""
-        if self.low_gradient is not self.gradient:
-            self.gradient += self.low_gradient
-            self.low_gradient.zero_()
+        self.working.accumulate()
+
+    def collect(self) -> None:
+        """Sum the gradients of all processes, after the step's last micro-batch."""
+        self.working.collect()
 
     def norm(self) -> float:
         """The L2 norm of the step's summed gradient."""
-        return float(torch.linalg.vector_norm(self.gradient))
+        if len(self.circle.ranks) == 1:
+            return float(torch.linalg.vector_norm(self.gradient))
+        own = math.hypot(*(float(torch.linalg.vector_norm(part)) for part in self.gradients))
+        return math.hypot(*parallel.numbers(own, self.circle))
 
     def step(self, learning_rate: float, norm: float) -> None:
         """One update with the gradient clipped to the norm the settings allow (Pascanu et al. 2013)."""
         if self.settings.clip and norm > self.settings.clip:
-            self.gradient *= self.settings.clip / norm
+            for part in self.gradients:
+                part *= self.settings.clip / norm
         for group in self.adam.param_groups:
             group["lr"] = learning_rate
         self.adam.step()
         if self.stacks:
             self._turn(learning_rate)
-        if self.weights is not self.master:
-            self.weights.copy_(self.master)
+        self.updates += 1
+        self.working.publish(self.masters)
         self.clear()
 
     @torch.no_grad()
     def _turn(self, learning_rate: float) -> None:
         """Muon's update of the block matrices; those of one shape are orthogonalised together."""
-        turned = len(self.momentum)
-        gradient = self.gradient[:turned]
+        master, gradient = self.masters[0], self.gradients[0]
         self.momentum.lerp_(gradient, 1 - self.settings.momentum)
         update = torch.lerp(gradient, self.momentum, self.settings.momentum)  # Nesterov's look ahead
-        self.master[:turned] *= 1 - learning_rate * self.settings.weight_decay
+        master *= 1 - learning_rate * self.settings.weight_decay
         offset = 0
         for stack in self.stacks:
             stop = offset + math.prod(stack)
             direction = orthogonalise(update[offset:stop].view(stack).to(self.dtype)).float()
             scale = 0.2 * math.sqrt(max(stack[1:]))
-            self.master[offset:stop] -= (learning_rate * scale) * direction.reshape(-1)
+            master[offset:stop] -= (learning_rate * scale) * direction.reshape(-1)
             offset = stop
 
     def clear(self) -> None:
         """Forget the step's gradient."""
-        self.gradient.zero_()
+        self.working.clear()
 
     def state(self) -> dict[str, Any]:
-        """Masters and moments: all that a resumed run needs."""
-        return {"master": self.master, "momentum": self.momentum, "adam": self.adam.state_dict()}
+        """Masters and moments: all that a resumed run needs, however many processes it has."""
+        first, second = self.layout.cuts
+        border = self.layout.decayed
+        spans = [[min(cut, border) for cut in second], [max(cut, border) for cut in second]]
+        moments = {
+            number: {
+                "step": torch.tensor(float(self.updates)),
+                **{name: Pieces([(cuts, self.adam.state[leaf][name])], self.circle) for name in MOMENTS},
+            }
+            for number, (leaf, cuts) in enumerate(zip(self.leaves, spans, strict=True))
+        }
+        return {
+            "master": Pieces(list(zip(self.layout.cuts, self.masters, strict=True)), self.circle),
+            "momentum": Pieces([(first, self.momentum)], self.circle),
+            "adam": {"state": moments},
+        }
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Take up a state saved before."""
-        with torch.no_grad():
-            self.master.copy_(state["master"])
-            self.weights.copy_(self.master)
-            self.momentum.copy_(state["momentum"])
-        self.adam.load_state_dict(state["adam"])
+    @torch.no_grad()
+    def load(self, state: dict[str, Any] | None) -> None:
+        """Take up a state saved before, which the first process gives."""
+        fill(self.state(), state)
+        self.updates = parallel.lead(lambda: int(state["adam"]["state"][0]["step"]) if state else 0)
+        for leaf in self.leaves:
+            self.adam.state[leaf]["step"].fill_(self.updates)
+        self.working.publish(self.masters)
 
     def release(self) -> None:
-        """Give the model its fp32 masters, as parameters of their own, and let go of it."""
-        offset = 0
-        for p in self.parameters:
-            stop = offset + p.numel()
-            p.data = self.master[offset:stop].view(p.shape).clone()
+        """Give the first process's model the fp32 masters, as parameters of their own, and let go of it."""
+        master = self.state()["master"].whole()
+        del self.adam, self.momentum, self.leaves, self.masters, self.gradients, self.working  # room for what comes
+        for place in self.layout.places:
+            p = place.parameter
             p.grad = None
-            offset = stop
+            if master is not None:
+                p.data = master[place.start : place.stop].to(p.device, copy=True).view(p.shape)
         for p in self.model.parameters():
             p.data = p.data.float()
-
-
-def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
-    """The nearest semi-orthogonal matrices, roughly: singular values end between 0.7 and 1.2 (Jordan et al. 2024: a
-    Newton-Schulz iteration with a quintic polynomial).
-
-    Args:
-        matrices: [count, m, n].
-    """
-    a, b, c = 3.4445, -4.7750, 2.0315
-    wide = matrices.shape[-2] <= matrices.shape[-1]
-    x = matrices if wide else matrices.transpose(-2, -1)
-    x = x / (torch.linalg.vector_norm(x, dim=(-2, -1), keepdim=True) + 1e-7)
-    for _ in range(steps):
-        square = torch.bmm(x, x.transpose(-2, -1))
-        polynomial = b * square + c * torch.bmm(square, square)
-        x = a * x + torch.bmm(polynomial, x)
-    return x if wide else x.transpose(-2, -1)
 
 
 def learning_rate(step: int, steps: int, peak: float, warmup: int, decay: float, floor: float = 0.0) -> float:

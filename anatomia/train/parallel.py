@@ -1,14 +1,14 @@
 """Several processes that train one model: each takes its share of every step, and together they do what one would.
 
-Process 0 leads: it alone writes. Every process holds the whole model, and after each step's sum over all processes all
-of them hold the same bits, so whatever is decided from losses and gradients is decided alike everywhere. Alone, a
-process pays nothing for any of this.
+Process 0 leads: it alone writes. All processes hear the same losses and norms and hold the same weights, bit for bit,
+so whatever is decided from them is decided alike everywhere. Alone, a process pays nothing for any of this.
 """
 
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -66,6 +66,28 @@ def rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 
 
+@dataclass(frozen=True)
+class Circle:
+    """Some of the processes, this one among them, that do something together. They are numbered in it from 0.
+
+    Attributes:
+        ranks: their numbers among all processes. group: what torch calls them by; None for all.
+    """
+
+    ranks: Sequence[int]
+    group: dist.ProcessGroup | None = None
+
+    @property
+    def own(self) -> int:
+        """This process's number in the circle."""
+        return self.ranks.index(rank())
+
+
+def everyone() -> Circle:
+    """The circle of all processes."""
+    return Circle(range(size()))
+
+
 def share(pieces: Sequence[T]) -> Sequence[T]:
     """This process's pieces of a step."""
     return pieces[rank() :: size()]
@@ -76,11 +98,56 @@ def micro_rows(most: int, rows: int) -> int:
     return min(most, math.ceil(rows / size()))
 
 
-def add_up(tensor: Tensor) -> None:
-    """Replace `tensor` by its sum over all processes: the same bits in each of them, and again in a repetition."""
-    if size() > 1:
-        with _together():
-            dist.all_reduce(tensor)
+def to_owners(parts: Iterable[tuple[Tensor, int]], circle: Circle) -> None:
+    """Sum each tensor over the circle into its owner's, whose number stands beside it. The others' are spoilt.
+
+    Each owner's sum has the same bits in a repetition. (A reduce-scatter with parts as long as one likes. Of gloo's own
+    there is none that is not slower.)
+    """
+    with _together():
+        sums = [dist.reduce(part, circle.ranks[to], group=circle.group, async_op=True) for part, to in parts]
+        for work in sums:
+            work.wait()
+
+
+def from_owners(parts: Iterable[tuple[Tensor, int]], circle: Circle) -> None:
+    """Overwrite each tensor with its owner's, whose number stands beside it: the inverse of `to_owners`."""
+    with _together():
+        works = [dist.broadcast(part, circle.ranks[of], group=circle.group, async_op=True) for part, of in parts]
+        for work in works:
+            work.wait()
+
+
+def numbers(value: float, circle: Circle) -> list[float]:
+    """The value of each process of the circle, in their order."""
+    found = [torch.zeros(1, dtype=torch.float64) for _ in circle.ranks]
+    with _together():
+        dist.all_gather(found, torch.tensor([value], dtype=torch.float64), group=circle.group)
+    return [float(number) for number in found]
+
+
+def agreed(decision: bool) -> bool:
+    """What process 0 has decided, in every process."""
+    if size() == 1:
+        return decision
+    word = torch.tensor([decision], dtype=torch.uint8)
+    spread(word)
+    return bool(word)
+
+
+def send(tensor: Tensor, to: int) -> None:
+    """Give a tensor to process `to`, which calls `receive`. It goes by way of main memory, wherever it lies."""
+    with _together():
+        dist.send(tensor.cpu(), to)
+
+
+def receive(tensor: Tensor, of: int) -> None:
+    """Overwrite `tensor` with the one that process `of` sends."""
+    there = tensor if tensor.device.type == "cpu" else torch.empty_like(tensor, device="cpu")
+    with _together():
+        dist.recv(there, of)
+    if there is not tensor:
+        tensor.copy_(there)
 
 
 def totals(figures: dict[str, float]) -> dict[str, float]:

@@ -30,6 +30,7 @@ from anatomia.tokens.batches import Batch, Packed  # noqa: E402
 from anatomia.train import parallel  # noqa: E402
 from anatomia.train.loop import backward, train  # noqa: E402
 from anatomia.train.optimizer import FlatOptimizer, OptimizerSettings  # noqa: E402
+from anatomia.train.pieces import Pieces  # noqa: E402
 
 STEPS = 14
 
@@ -60,9 +61,12 @@ def gradients(micro: int) -> dict[str, list[float]]:
         }
         found = {}
         for name, (model, objective) in cases.items():
-            optimizer = FlatOptimizer(model, OptimizerSettings(), torch.float64)
+            optimizer = FlatOptimizer(model, OptimizerSettings(muon=True), torch.float64)
             sums = backward(model, objective, optimizer, 0)
-            found[name] = [sums["loss"], sums["tokens"], *optimizer.gradient.tolist()]
+            pieces = zip(optimizer.layout.cuts, optimizer.gradients, strict=True)
+            gradient = Pieces(list(pieces), optimizer.circle).whole()
+            found[name] = [sums["loss"], sums["tokens"], optimizer.norm()]
+            found[name] += [] if gradient is None else gradient.tolist()
         return found
     finally:
         torch.set_default_dtype(torch.float32)

@@ -12,7 +12,8 @@ from train.learning import documents, next_token, settings, weights
 
 from anatomia.base.events import Ledger
 from anatomia.train.loop import backward, train
-from anatomia.train.optimizer import FlatOptimizer, OptimizerSettings, learning_rate, orthogonalise
+from anatomia.train.muon import orthogonalise
+from anatomia.train.optimizer import FlatOptimizer, OptimizerSettings, learning_rate
 
 
 def reference_training(model: torch.nn.Module, steps: int, how: OptimizerSettings, rate: float) -> None:

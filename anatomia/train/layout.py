@@ -1,0 +1,94 @@
+"""Where a model's parameters lie in one flat line, and which process owns which part of it."""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate, groupby, pairwise
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Place:
+    """A parameter and where it lies: numbers `start` to `stop` of the line.
+
+    Attributes:
+        kind: 0: a matrix for Muon; 1: AdamW with decay; 2: AdamW without.
+    """
+
+    name: str
+    parameter: nn.Parameter
+    kind: int
+    start: int
+    stop: int
+
+
+class Layout:
+    """All parameters of `model` that are trained, in a row: matrices that Muon turns, by shape; what AdamW decays; the
+    rest. This order depends on the model and on `muon` alone, and is that of checkpoints.
+
+    Each of `owners` processes owns two parts of the line, for which it keeps masters and moments: whole matrices out of
+    those that are turned, and as many of the other numbers as everyone.
+
+    Attributes:
+        turned: where Muon's matrices end. decayed: where what is decayed ends. total: the length.
+        cuts: owner i has [cuts[0][i], cuts[0][i + 1]) of what is turned and the same of cuts[1] of the rest.
+    """
+
+    def __init__(self, model: nn.Module, muon: bool, owners: int) -> None:
+        named = [(_kind(name, p, muon), name, p) for name, p in model.named_parameters() if p.requires_grad]
+        named.sort(key=lambda item: (item[0], -item[2].dim(), tuple(item[2].shape), item[1]))
+        ends = list(accumulate((p.numel() for _, _, p in named), initial=0))
+        self.places = [
+            Place(name, p, kind, start, stop)
+            for (kind, name, p), (start, stop) in zip(named, pairwise(ends), strict=True)
+        ]
+        self.turned, self.decayed, self.total = (
+            max((place.stop for place in self.places if place.kind <= kind), default=0) for kind in range(3)
+        )
+        borders = [0, *(place.stop for place in self.places if place.kind == 0)]
+        rest = self.total - self.turned
+        self.cuts = (
+            [_nearest(borders, self.turned * number / owners) for number in range(owners + 1)],
+            [self.turned + rest * number // owners for number in range(owners + 1)],
+        )
+
+    def spans(self, owner: int) -> tuple[slice, slice]:
+        """The two parts that `owner` owns."""
+        first, second = self.cuts
+        return slice(first[owner], first[owner + 1]), slice(second[owner], second[owner + 1])
+
+    def owned(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        """Who owns what of a part of the line: (start, stop, owner)."""
+        for cuts in self.cuts:
+            for owner, (first, last) in enumerate(pairwise(cuts)):
+                if max(start, first) < min(stop, last):
+                    yield max(start, first), min(stop, last), owner
+
+    def read(self, span: slice) -> Tensor:
+        """The parameters' numbers in a part of the line, in a new tensor."""
+        found = torch.empty(span.stop - span.start, device=self.places[0].parameter.device)
+        for place in self.places:
+            start, stop = max(place.start, span.start), min(place.stop, span.stop)
+            if start < stop:
+                numbers = place.parameter.detach().reshape(-1)[start - place.start : stop - place.start]
+                found[start - span.start : stop - span.start] = numbers
+        return found
+
+    def stacks(self, owner: int) -> list[tuple[int, ...]]:
+        """Muon's matrices that `owner` owns, as they lie: [count, m, n] of each shape."""
+        span, _ = self.spans(owner)
+        shapes = (tuple(p.parameter.shape) for p in self.places if span.start <= p.start < min(span.stop, self.turned))
+        return [(len(list(group)), *shape) for shape, group in groupby(shapes)]
+
+
+def _kind(name: str, parameter: nn.Parameter, muon: bool) -> int:
+    if parameter.dim() < 2:
+        return 2
+    return 0 if muon and "blocks." in name else 1
+
+
+def _nearest(borders: list[int], wanted: float) -> int:
+    place = bisect_left(borders, wanted)
+    return min(borders[max(place - 1, 0) : place + 1], key=lambda border: abs(border - wanted))
