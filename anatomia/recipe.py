@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from anatomia.base.errors import UserError
 from anatomia.base.settings import Settings
+from anatomia.base.trackers import LogSettings
 from anatomia.stages.stage import Stage
 
 PACKAGED = ("world", "own-texts", "rl-from-base")
@@ -40,6 +41,7 @@ class Top(Settings):
     name: str = Field("run", pattern=r"^[^/\\]+$", description="names the run's directory")
     seed: int = Field(0, ge=0, description="every random stream of the run grows from it")
     languages: tuple[str, ...] = Field(("pl", "en"), description="of every section that does not say it itself")
+    log: LogSettings = Field(LogSettings(), description="who else gets the run's events; no stage reads it")
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,11 @@ class Recipe:
     def languages(self) -> tuple[str, ...]:
         """ISO 639-1 codes."""
         return self.top.languages
+
+    @property
+    def log(self) -> LogSettings:
+        """Who else gets the run's events."""
+        return self.top.log
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and name in self.__dict__.get("sections", {}):

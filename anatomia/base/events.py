@@ -18,7 +18,8 @@ class Ledger:
 
     An event is a flat dictionary with `time` (seconds since the epoch), `kind` and values. Kinds: `step` (a training
     step and its metrics; has `step`), `sample` (a text the model wrote on the way), `progress` (only to listeners:
-    `done` of `total` `unit`s), `note` (a sentence for the user: `text`).
+    `done` of `total` `unit`s), `note` (a sentence for the user: `text`), `history` (only to listeners, when events were
+    dropped or a killed stage goes on: the `events` that are still there).
     """
 
     def __init__(self, path: Path | None = None, listeners: Sequence[Listener] = ()) -> None:
@@ -66,20 +67,23 @@ class Ledger:
 
     def begin(self) -> None:
         """Drop what a killed stage will say again however far it came: what has no step; and a line cut short."""
-        self._keep(lambda event: "step" in event)
+        self._keep(lambda event: "step" in event, always=True)
 
     def rewind(self, step: int) -> None:
         """Drop the events of steps after `step`: they are about to happen again."""
         self._keep(lambda event: event.get("step", 0) <= step)
 
-    def _keep(self, wanted: Callable[[Event], bool]) -> None:
+    def _keep(self, wanted: Callable[[Event], bool], always: bool = False) -> None:
         if self.path is None or not self.path.exists():
             return
         self.flush()
-        kept = [event for event in read_events(self.path) if wanted(event)]
+        there = read_events(self.path)
+        kept = [event for event in there if wanted(event)]
         partial = self.path.with_name(self.path.name + ".partial")
         partial.write_text("".join(json.dumps(event, ensure_ascii=False) + "\n" for event in kept), encoding="utf-8")
         os.replace(partial, self.path)
+        if always or len(kept) < len(there):
+            self._tell({"time": time.time(), "kind": "history", "events": kept})
 
     def _tell(self, event: Event) -> None:
         for listener in self.listeners:

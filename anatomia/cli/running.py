@@ -35,6 +35,7 @@ def run(
     """
     from anatomia import pipeline, runs, stages, terminal
     from anatomia import recipe as recipes
+    from anatomia.base import trackers
     from anatomia.train import parallel
 
     path, root = recipes.find(recipe), recipes.root_of(recipe)
@@ -55,8 +56,11 @@ def run(
             if parallel.rank() > 0:
                 pipeline.follow(request, stages.stages())
                 return
-            with terminal.Terminal(screen, say) as listener:
-                pipeline.run(request, stages.stages(), [listener])
+            with (
+                terminal.Terminal(screen, say) as listener,
+                trackers.trackers(typed.log, request.out, typed.to_json(), listener) as others,
+            ):
+                pipeline.run(request, stages.stages(), [listener, *others])
     except KeyboardInterrupt:
         if parallel.rank() > 0:
             raise
