@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anatomia.model.scalar import ScalarModel
+from anatomia.objectives.judged import UNPLACED, Judged
+from anatomia.objectives.matching import Partners, match_gaps, matching_loss
 from anatomia.tokens.batches import pad_sequences
 from anatomia.train import parallel
 from anatomia.train.objective import Sums
-
-UNPLACED = -1
 
 
 def pairwise_loss(scores: Tensor, places: Tensor) -> Tensor:
@@ -59,31 +59,14 @@ LOSSES = {"pairwise": pairwise_loss, "listwise": listwise_loss}
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Completions of one prompt, ready to be scored, and what was said of them.
-
-    Attributes:
-        sequences: K token sequences, prompt and completion and end token.
-        places: one list of K places per ranking of them.
-        prompt: how many tokens at the beginning of each sequence are the prompt's.
-    """
-
-    sequences: tuple[tuple[int, ...], ...]
-    places: tuple[tuple[int, ...], ...]
-    prompt: int = 0
-
-    def with_strangers(self, strangers: Sequence[tuple[int, ...]]) -> "Judged":
-        """The same, with answers to other prompts placed below all that was ranked."""
-        sequences = self.sequences + tuple(self.sequences[0][: self.prompt] + tokens for tokens in strangers)
-        return Judged(sequences, tuple(p + (max(p) + 1,) * len(strangers) for p in self.places), self.prompt)
-
-
-@dataclass(frozen=True)
 class Piece:
-    """Some of a step's prompts, and their share of all its rankings."""
+    """Some of a step's prompts, and their share of all its rankings; per prompt the crossed sequences of `Partners`, if
+    any, and their share of all the step's."""
 
     items: Sequence[Judged]
     share: float
+    crossed: Sequence[tuple[tuple[int, ...], ...]]
+    crossed_share: float
 
 
 class Preference:
@@ -93,43 +76,53 @@ class Preference:
         items: the prompts with their rankings; every epoch visits each once in an order keyed by (seed, epoch).
         batch: prompts per step. micro: prompts per forward pass.
         loss: "pairwise" or "listwise".
-        strangers: how many answers to other prompts are added to each prompt as its worst, so that the model learns to
-            read the question as well as the answer (Liu et al. 2024, RRM: without them a reward model rewards what
-            good answers look like, whatever was asked).
+        matching: weight of `matching_loss` beside it; 0 leaves it out.
     """
 
     def __init__(
-        self, items: Sequence[Judged], batch: int, micro: int, loss: str, seed: int, strangers: int = 0
+        self, items: Sequence[Judged], batch: int, micro: int, loss: str, seed: int, matching: float = 0.0
     ) -> None:
         self.items, self.batch, self.micro, self.seed = items, batch, micro, seed
-        self.function, self.strangers = LOSSES[loss], strangers
-        self.longest = max(len(sequence) for item in items for sequence in item.sequences)
+        self.function, self.matching = LOSSES[loss], matching
+        self.partners = Partners(items, seed) if matching else None
 
     def micro_batches(self, model: nn.Module, step: int) -> Sequence[Piece]:
-        chosen = []
+        chosen, crossed = [], []
         for place in range(step * self.batch, (step + 1) * self.batch):
             epoch, number = divmod(place, len(self.items))
-            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.items))
-            chosen.append(self._with_strangers(self.items[order[number]], place))
-        total = sum(len(item.places) for item in chosen)
+            index = int(np.random.default_rng([self.seed, epoch]).permutation(len(self.items))[number])
+            chosen.append(self.items[index])
+            crossed.append(self.partners.crossed(index, place) if self.partners else ())
+        rankings, pairs = sum(len(item.places) for item in chosen), sum(map(bool, crossed))
         micro = parallel.micro_rows(self.micro, len(chosen))
-        parts = [chosen[start : start + micro] for start in range(0, len(chosen), micro)]
-        return [Piece(part, sum(len(item.places) for item in part) / total) for part in parts]
-
-    def _with_strangers(self, item: Judged, place: int) -> Judged:
-        draw = np.random.default_rng([self.seed, place, 1])
-        others = [self.items[int(draw.integers(len(self.items)))] for _ in range(self.strangers)]
-        answers = [other.sequences[draw.integers(len(other.sequences))][other.prompt :] for other in others]
-        fitting = [answer for answer in answers if item.prompt + len(answer) <= self.longest]
-        return item.with_strangers(fitting) if fitting else item
+        return [
+            Piece(
+                part := chosen[start : start + micro],
+                sum(len(item.places) for item in part) / rankings,
+                others := crossed[start : start + micro],
+                sum(map(bool, others)) / max(pairs, 1),
+            )
+            for start in range(0, len(chosen), micro)
+        ]
 
     def loss(self, model: nn.Module, micro: Piece) -> tuple[Tensor, dict[str, Tensor | float]]:
         assert isinstance(model, ScalarModel)
-        scores, places = align_rankings(micro.items, score_all(model, [s for i in micro.items for s in i.sequences]))
+        sequences = [sequence for item in micro.items for sequence in item.sequences]
+        everything = sequences + [sequence for trio in micro.crossed for sequence in trio]
+        flat = score_all(model, everything)
+        scores, places = align_rankings(micro.items, flat[: len(sequences)])
         pairs = pair_mask(places)
         right = ((scores[:, :, None] > scores[:, None, :]) & pairs).sum() / pairs.sum().clamp(min=1)
-        tokens = float(sum(len(sequence) for item in micro.items for sequence in item.sequences))
-        return self.function(scores, places) * micro.share, {"accuracy": right * micro.share, "tokens": tokens}
+        figures: dict[str, Tensor | float] = {
+            "accuracy": right * micro.share,
+            "tokens": float(sum(map(len, everything))),
+        }
+        loss = self.function(scores, places) * micro.share
+        if self.matching:
+            gaps = match_gaps(micro.items, micro.crossed, flat)
+            loss = loss + self.matching * matching_loss(gaps) * micro.crossed_share
+            figures["matched"] = (gaps > 0).sum() / max(len(gaps), 1) * micro.crossed_share
+        return loss, figures
 
     def after(self, model: nn.Module, step: int) -> Sums:
         return {}

@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import nn
 
 from anatomia.base.errors import UserError
+from anatomia.base.events import Ledger
 from anatomia.base.files import read_json, write_json
 from anatomia.base.machine import recall
 from anatomia.generate.engine import Completion, generate
@@ -134,7 +135,7 @@ def reinforce(
         value=settings.value,
         unfinished=settings.unfinished,
     )
-    diary = Diary(vocabulary, context.resume / "rollouts.json", settings.rollouts)
+    diary = Diary(vocabulary, context.resume / "rollouts.json", settings.rollouts, context.ledger)
     objective = Alignment(alignment, prompts, reference, reward, normalization, context.seed, diary)
     steps = settings.rollouts * alignment.updates
     trained = train(
@@ -144,10 +145,11 @@ def reinforce(
 
 
 class Diary:
-    """Keeps one sequence of some rollouts, token by token: what each said, and what credit it got."""
+    """Keeps one sequence of some rollouts, token by token: what each said, and what credit it got. A page that a full
+    disk has no room for is left out."""
 
-    def __init__(self, vocabulary: Vocabulary, path: Path, rollouts: int) -> None:
-        self.vocabulary, self.path, self.every = vocabulary, path, max(1, rollouts // SHOWN)
+    def __init__(self, vocabulary: Vocabulary, path: Path, rollouts: int, ledger: Ledger) -> None:
+        self.vocabulary, self.path, self.ledger, self.every = vocabulary, path, ledger, max(1, rollouts // SHOWN)
 
     def __call__(self, number: int, rollout: Rollout, prompts: Sequence[Sequence[int]]) -> None:
         if number % self.every:
@@ -169,7 +171,13 @@ class Diary:
             "score": round(float(rollout.scores[0]), 4),
             "tokens": tokens,
         }
-        write_json(self.path, [old for old in self.pages() if old["step"] < number] + [page])
+        try:
+            write_json(self.path, [old for old in self.pages() if old["step"] < number] + [page])
+        except OSError as error:
+            reason = error.strerror or str(error)
+            self.ledger.note(
+                f"rollout {number + 1} could not be written down for the report ({reason}); training goes on"
+            )
 
     def pages(self) -> list[dict[str, Any]]:
         """What was kept so far."""

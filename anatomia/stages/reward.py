@@ -13,7 +13,9 @@ from anatomia.base.errors import UserError
 from anatomia.base.files import read_jsonl, write_json
 from anatomia.feedback.ranking import Ranking
 from anatomia.model.scalar import ScalarModel
-from anatomia.objectives.preference import UNPLACED, Judged, Preference, score_all
+from anatomia.objectives.judged import UNPLACED, Judged
+from anatomia.objectives.matching import Partners, match_gaps
+from anatomia.objectives.preference import Preference, score_all
 from anatomia.stages.models import TrainingSettings, loop_settings, open_model, policy_stage, save, training_metrics
 from anatomia.stages.stage import Context, Metrics, Stage
 from anatomia.text.dialogue import Dialogue, Turn
@@ -29,12 +31,13 @@ class RewardSettings(TrainingSettings):
 
     Attributes:
         loss: "listwise" (Plackett-Luce over each whole ranking) or "pairwise" (Bradley-Terry over its pairs).
-        strangers: answers to other prompts that are added to each prompt as its worst; 0 adds none.
+        matching: weight of a second loss, by which the model must tell which of two answers belongs to which of two
+            prompts; 0 leaves it out.
         epochs: how often each ranked prompt is seen. batch: prompts, with all their completions, per update.
     """
 
     loss: Literal["listwise", "pairwise"] = "listwise"
-    strangers: int = Field(default=1, ge=0)
+    matching: float = Field(default=1.0, ge=0)
     epochs: float = Field(default=2.0, gt=0)
     batch: int = Field(default=16, ge=1)
     learning_rate: float = Field(default=2e-4, gt=0)
@@ -55,7 +58,7 @@ def run(context: Context) -> Metrics:
     batch = min(settings.batch, len(items["train"]))
     steps = max(1, int(np.ceil(settings.epochs * len(items["train"]) / batch)))
     micro = min(settings.micro_batch, batch)
-    objective = Preference(items["train"], batch, micro, settings.loss, context.seed, settings.strangers)
+    objective = Preference(items["train"], batch, micro, settings.loss, context.seed, settings.matching)
     trained = train(model, objective, loop_settings(settings, steps), context.ledger, context.resume)
     scored = score_items(model, items["train"])
     values = np.concatenate(scored)
@@ -74,6 +77,7 @@ def run(context: Context) -> Metrics:
         "prompts_too_long": too_long,
         "train_accuracy": judge(items["train"], scored).get("accuracy"),
         **{f"held_out_{key}": value for key, value in judged.items()},
+        **({"held_out_matched": matched(model, held_out, context.seed)} if len(held_out) > 1 else {}),
         "normalization": normalization,
         **training_metrics(trained),
     }
@@ -180,6 +184,21 @@ def judge(items: Sequence[Judged], scores: Sequence[np.ndarray]) -> dict[str, An
     }
 
 
+@torch.no_grad()
+def matched(model: ScalarModel, items: Sequence[Judged], seed: int) -> float | None:
+    """Of pairs of prompts with their best answers, the share in which the model's scores give each prompt its own; None
+    where no two prompts can be compared."""
+    partners = Partners(items, seed)
+    right = []
+    for start in range(0, len(items), 32):
+        part = items[start : start + 32]
+        crossed = [partners.crossed(start + place, start + place) for place in range(len(part))]
+        sequences = [sequence for item in part for sequence in item.sequences]
+        scores = score_all(model, sequences + [sequence for trio in crossed for sequence in trio])
+        right += (match_gaps(part, crossed, scores) > 0).tolist()
+    return round(float(np.mean(right)), 4) if right else None
+
+
 def interval(right: np.ndarray, count: np.ndarray, resamples: int = 1000) -> tuple[float, float]:
     """The bootstrap 95% interval of Σ right / Σ count over prompts (Efron 1979)."""
     draw = np.random.default_rng(0)
@@ -212,7 +231,7 @@ def judgements(
 
 STAGE = Stage(
     name="reward",
-    version=1,
+    version=2,
     sections=("reward",),
     run=run,
     parents=lambda recipe: (policy_stage(recipe), "rank"),

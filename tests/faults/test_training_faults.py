@@ -14,7 +14,8 @@ from torch import nn
 from train.learning import Killed, killed_and_resumed, next_token, same, settings
 
 from anatomia.base.events import Ledger, read_events
-from anatomia.objectives.preference import Judged, Preference
+from anatomia.objectives.judged import Judged
+from anatomia.objectives.preference import Preference
 from anatomia.train.checkpoint import KEPT, load_checkpoint
 from anatomia.train.loop import train
 from anatomia.train.optimizer import OptimizerSettings
@@ -30,7 +31,7 @@ def preference(dtype: torch.dtype) -> tuple[nn.Module, Any]:
         )
         for n in range(9)
     ]
-    return scalar(tied=False), Preference(items, 4, 3, "listwise", 1)
+    return scalar(tied=False), Preference(items, 4, 3, "listwise", 1, 1.0)
 
 
 OBJECTIVES: dict[str, Fresh] = {

@@ -12,9 +12,8 @@ from train.learning import settings, weights
 
 from anatomia.base.events import Ledger
 from anatomia.model.scalar import ScalarModel
+from anatomia.objectives.judged import UNPLACED, Judged
 from anatomia.objectives.preference import (
-    UNPLACED,
-    Judged,
     Preference,
     align_rankings,
     listwise_loss,

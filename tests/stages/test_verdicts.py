@@ -1,5 +1,6 @@
 """What the stages say about models: preferences with ties, calibration of a reward model, pages of a diary."""
 
+import errno
 import math
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from anatomia.base.events import Ledger
 from anatomia.feedback.ranking import Ranking
-from anatomia.objectives.preference import UNPLACED, Judged
+from anatomia.objectives.judged import UNPLACED, Judged
 from anatomia.objectives.rollout import Rollout
 from anatomia.stages.align import Diary
 from anatomia.stages.evaluate import preferred
@@ -107,10 +109,10 @@ def rollout(number: int) -> Rollout:
 def test_a_diary_survives_a_restart_without_pages_written_twice(tmp_path: Path) -> None:
     vocabulary = train_vocabulary(["ala ma kota i psa"] * 5, 300)
     path = tmp_path / "rollouts.json"
-    diary = Diary(vocabulary, path, 24)
+    diary = Diary(vocabulary, path, 24, Ledger())
     for number in range(7):
         diary(number, rollout(number), [[1, 70]])
-    again = Diary(vocabulary, path, 24)
+    again = Diary(vocabulary, path, 24, Ledger())
     for number in range(4, 24):  # gone on with from an earlier checkpoint
         again(number, rollout(number), [[1, 70]])
     pages = again.pages()
@@ -120,3 +122,22 @@ def test_a_diary_survives_a_restart_without_pages_written_twice(tmp_path: Path) 
     assert [token["logprob"] for token in first] == [1.0, 2.0]
     assert [token["reference_logprob"] for token in first] == [2.0, 3.0]
     assert [token["reward"] for token in first] == [4.0, 5.0]
+
+
+def test_a_page_that_a_full_disk_has_no_room_for_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, value: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    notes: list[str] = []
+    ledger = Ledger()
+    monkeypatch.setattr(ledger, "note", lambda text, **values: notes.append(text))
+    diary = Diary(train_vocabulary(["ala ma kota i psa"] * 5, 300), tmp_path / "rollouts.json", 2, ledger)
+    diary(0, rollout(0), [[1, 70]])
+    with monkeypatch.context() as patch:
+        patch.setattr("anatomia.stages.align.write_json", full)
+        diary(1, rollout(1), [[1, 70]])
+    diary(2, rollout(2), [[1, 70]])
+    assert [page["step"] for page in diary.pages()] == [0, 2]
+    assert len(notes) == 1
+    assert "rollout 2" in notes[0]
+    assert "No space left" in notes[0]

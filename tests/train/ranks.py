@@ -24,8 +24,9 @@ from torch import nn  # noqa: E402
 from train.learning import Killed, documents, killer, next_token, settings  # noqa: E402
 
 from anatomia.base.events import Ledger, read_events  # noqa: E402
+from anatomia.objectives.judged import Judged  # noqa: E402
 from anatomia.objectives.next_token import NextToken  # noqa: E402
-from anatomia.objectives.preference import Judged, Preference  # noqa: E402
+from anatomia.objectives.preference import Preference  # noqa: E402
 from anatomia.tokens.batches import Batch, Packed  # noqa: E402
 from anatomia.train import parallel  # noqa: E402
 from anatomia.train.loop import backward, train  # noqa: E402
@@ -46,7 +47,7 @@ class Exact(Packed):
 def preference(micro: int) -> Preference:
     """Learns from nine prompts of three completions each; the losses themselves are in 32 bits."""
     texts = [tuple(tuple(tokens(3 + (n + k) % 6, seed=10 * n + k).tolist()) for k in range(3)) for n in range(9)]
-    return Preference([Judged(text, ((0, 1, 2), (1, 0, 1))) for text in texts], 5, micro, "listwise", 1)
+    return Preference([Judged(text, ((0, 1, 2), (1, 0, 1))) for text in texts], 5, micro, "listwise", 1, 1.0)
 
 
 def gradients(micro: int) -> dict[str, list[float]]:
@@ -64,7 +65,7 @@ def gradients(micro: int) -> dict[str, list[float]]:
             optimizer = FlatOptimizer(model, OptimizerSettings(muon=True), torch.float64)
             sums = backward(model, objective, optimizer, 0)
             pieces = zip(optimizer.layout.cuts, optimizer.gradients, strict=True)
-            gradient = Pieces(list(pieces), optimizer.circle).whole()
+            gradient = Pieces(list(pieces), optimizer.sharing).whole()
             found[name] = [sums["loss"], sums["tokens"], optimizer.norm()]
             found[name] += [] if gradient is None else gradient.tolist()
         return found

@@ -92,6 +92,7 @@ def stars(value: float | None) -> dict[str, Any]:
 def reward(view: View) -> Chapter:
     flow = [
         (known(view.metric("held_out_accuracy"), percent), "accuracy"),
+        (known(view.metric("held_out_matched"), percent), "matched"),
     ]
     accuracy = [Series(text("chart.accuracy"), "c-main", view.series("step", "accuracy"))]
     return chapter(
