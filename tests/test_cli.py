@@ -170,6 +170,14 @@ def test_run_then_status(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     assert [row["stage"] for row in status["stages"]] == list(stages.ORDER)
 
 
+def test_a_run_shows_itself_where_its_recipe_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    go(tmp_path / "runs" / "mine")
+    assert call(monkeypatch, "run", "mine.toml", "--set", "log.tensorboard=true") == 0
+    shown = {path.parent.name for path in (tmp_path / "runs" / "mine" / "tensorboard").rglob("*tfevents*")}
+    assert shown == {"first", "second", "third"}
+
+
 def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def interrupt(*arguments: Any, **options: Any) -> None:
         raise KeyboardInterrupt

@@ -5,7 +5,6 @@ of steps that are done again must not stand there twice: how a tracker sees to t
 which events it has kept (kind `history`).
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -45,7 +44,7 @@ class Page(Protocol):
         """The stage is done: show its metrics, and remember that all of the artifact known as `stamp` is there."""
 
     def close(self) -> None:
-        """Write what is not written yet."""
+        """Write what is not written yet; may come twice."""
 
 
 class Service(Protocol):
@@ -221,8 +220,3 @@ def package(name: str, key: str, value: str, test: str = "__name__") -> ModuleTy
             f"log.{key} = {value} needs the package {top}, which is not here; pip install {top}, or leave log.{key} out"
         ) from error
     return module
-
-
-def offline() -> bool:
-    """Whether the user has told W&B to stay away from the network."""
-    return os.environ.get("WANDB_MODE", "online") in ("offline", "dryrun", "disabled")

@@ -1,11 +1,13 @@
 """A run's events in Weights & Biases: one of its runs per stage, grouped by the name of ours.
 
-What was once handed over stays there, so the last step that was is remembered beside it: a run that was killed hands
-over no step twice. One that goes back to an earlier step, from which on others follow, gets a new run there.
+What arrived there stays there. A run that was killed therefore goes on in the same place, after the last step that W&B
+says it has; one that goes back to an earlier step, from which on others follow, gets a new place. Kept here for later
+(WANDB_MODE=offline), a stage's files are written anew instead: W&B's package loses its last seconds in a kill.
 """
 
 import json
 import os
+import shutil
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,10 +15,10 @@ from typing import Any
 
 from anatomia.base.errors import UserError
 from anatomia.base.events import Event
-from anatomia.base.trackers import Beginning, figures, offline, package, results, said
+from anatomia.base.files import read_json, write_json
+from anatomia.base.trackers import Beginning, figures, package, results, said
 
 DIRECTORY = "wandb"
-LENGTH = 256  # bytes of what is remembered: always as many, so that one write replaces them
 QUIET = {  # only what a page shows leaves this computer: no console, code, package list or figures of the machine
     "silent": True,
     "console": "off",
@@ -31,7 +33,7 @@ QUIET = {  # only what a page shows leaves this computer: no console, code, pack
 
 
 class Wandb:
-    """Hands events to W&B's own package, which sends them, or keeps them where WANDB_MODE is `offline`.
+    """Hands events to W&B's own package.
 
     Raises:
         UserError: the package is missing, or nobody is logged in.
@@ -43,7 +45,8 @@ class Wandb:
         self.project, self.run, self.config = project, run, config
         self.module = package("wandb", self.key, json.dumps(project), "init")
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-        if not offline():
+        self.offline = os.environ.get("WANDB_MODE", "online") in ("offline", "dryrun", "disabled")
+        if not self.offline:
             try:
                 self.module.login()
             except Exception as error:
@@ -54,79 +57,61 @@ class Wandb:
 
     def open(self, stage: str, beginning: Beginning) -> "Remote":
         """The stage's page: the one of before where it is gone on with."""
-        (self.run / DIRECTORY).mkdir(parents=True, exist_ok=True)
-        memory = Memory(self.run / DIRECTORY / f"{stage}.json", beginning)
+        place = self.run / DIRECTORY
+        place.mkdir(parents=True, exist_ok=True)
+        memory = place / f"{stage}.json"
+        known = read_json(memory)["id"] if beginning == "resumed" and memory.is_file() else uuid.uuid4().hex[:12]
+        if self.offline:
+            for old in place.glob(f"offline-run-*-{known}"):
+                shutil.rmtree(old)
+        write_json(memory, {"id": known})
         name = str(self.config.get("name", self.run.name))
-        title = f"{name} {stage} again" if beginning == "turned" else f"{name} {stage}"
         made = self.module.init(
             project=self.project,
             dir=str(self.run),
-            id=memory.id,
-            name=title,
+            id=known,
+            name=f"{name} {stage} again" if beginning == "turned" else f"{name} {stage}",
             group=name,
             job_type=stage,
             config=dict(self.config),
-            resume="allow",
+            resume=None if self.offline else "allow",
             settings=self.module.Settings(**QUIET),
         )
         return Remote(made, memory)
 
     def shows(self, stage: str, stamp: str) -> bool:
         """Whether all of the artifact known as `stamp` is there already."""
-        path = self.run / DIRECTORY / f"{stage}.json"
-        return path.is_file() and Memory(path, "resumed").stamp == stamp
-
-
-class Memory:
-    """Which page is a stage's, the last step that stands there, and the artifact that does so whole."""
-
-    def __init__(self, path: Path, beginning: Beginning) -> None:
-        record: dict[str, Any] = {}
-        if beginning == "resumed" and path.is_file():
-            record = json.loads(path.read_bytes() or b"{}")
-        self.path = path
-        self.id: str = record.get("id", uuid.uuid4().hex[:12])
-        self.step: int = record.get("step", 0)
-        self.stamp: str = record.get("stamp", "")
-
-    def keep(self) -> None:
-        """Remember: in one write, so that a kill leaves this or what stood there before."""
-        record = json.dumps({"id": self.id, "step": self.step, "stamp": self.stamp}).encode()
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o666)
-        try:
-            os.write(descriptor, record.ljust(LENGTH) + b"\n")
-        finally:
-            os.close(descriptor)
+        memory = self.run / DIRECTORY / f"{stage}.json"
+        return memory.is_file() and read_json(memory).get("stamp") == stamp
 
 
 class Remote:
     """One stage's page. What belongs to a step is handed over together, with the event of the step itself, the last."""
 
-    def __init__(self, run: Any, memory: Memory) -> None:
+    def __init__(self, run: Any, memory: Path) -> None:
         self.run, self.memory = run, memory
+        self.next = int(run.step)  # the first that is not there yet
         self.values: dict[str, Any] = {}
 
     def add(self, event: Event) -> None:
         """Take an event of a step; what has no step is not for curves."""
-        step = event.get("step", 0)
-        if step <= self.memory.step:
+        step, kind = event.get("step"), event["kind"]
+        if step is None or step < self.next:
             return
-        kind = event["kind"]
         self.values |= figures(event)
         if kind in ("sample", "note"):
             before = self.values.get(f"{kind}s")
             self.values[f"{kind}s"] = f"{before}\n{said(event)}" if before else said(event)
         elif kind == "step":
-            values, self.values, self.memory.step = self.values, {}, step
-            self.memory.keep()  # first, so that a kill in between costs a point and does not double one
+            values, self.values = self.values, {}
             self.run.log(values, step=step, commit=True)
 
     def finish(self, metrics: Mapping[str, Any], stamp: str) -> None:
-        """The metrics in the page's summary."""
+        """The metrics in the page's summary. Only what has arrived counts as there."""
         self.run.summary.update(results(metrics))
-        self.memory.stamp = stamp
-        self.memory.keep()
+        self.close()
+        write_json(self.memory, read_json(self.memory) | {"stamp": stamp})
 
     def close(self) -> None:
-        """Until W&B has everything."""
+        """Wait until W&B has everything."""
         self.run.finish()

@@ -1,6 +1,7 @@
 """TensorBoard and W&B show what the ledger holds: every step once, whatever happened, and nothing depends on them."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,30 +22,42 @@ BOTH = {"tensorboard": True, "wandb": "mine"}
 
 
 class Cloud:
-    """Stands in for W&B's package, and for what it would have received: points and summaries by the id of its run."""
+    """Stands in for W&B's package, and for what it would have received: points and summaries by the id of its run.
+
+    What was handed over right before a kill does not arrive (`lost`), and nothing that has arrived is taken back.
+    """
 
     def __init__(self) -> None:
         self.begun: list[dict[str, Any]] = []
         self.points: dict[str, list[tuple[int, dict[str, Any]]]] = {}
         self.summaries: dict[str, dict[str, Any]] = {}
-        self.logins = 0
+        self.lost = 0
 
     def Settings(self, **values: Any) -> dict[str, Any]:
         return values
 
     def login(self) -> None:
-        self.logins += 1
+        pass
 
     def init(self, **values: Any) -> Any:
         self.begun.append(values)
         points = self.points.setdefault(values["id"], [])
+        points[:] = points[: len(points) - self.lost]
         summary = self.summaries.setdefault(values["id"], {})
+        offline = os.environ.get("WANDB_MODE") == "offline"
+        assert values["resume"] == (None if offline else "allow")
+        if offline:
+            points.clear()
+            kept = Path(values["dir"]) / "wandb" / f"offline-run-{len(self.begun)}-{values['id']}"
+            kept.mkdir()
 
         def log(figures: dict[str, Any], step: int, commit: bool) -> None:
             assert commit
+            assert not points or step > points[-1][0]
             points.append((step, figures))
 
-        return SimpleNamespace(log=log, summary=summary, finish=lambda: None)
+        next_step = points[-1][0] + 1 if points else 0
+        return SimpleNamespace(log=log, summary=summary, finish=lambda: None, step=next_step)
 
 
 @pytest.fixture
@@ -86,7 +99,12 @@ def losses(out: Path, stage: str) -> list[tuple[int, float]]:
     return [(event["step"], pytest.approx(event["loss"], rel=1e-6)) for event in events]
 
 
-def test_every_step_stands_there_once_after_kills(tmp_path: Path, cloud: Cloud) -> None:
+@pytest.mark.parametrize("mode", ["online", "offline"])
+def test_every_step_stands_there_once_after_kills(
+    tmp_path: Path, cloud: Cloud, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", mode)
+    cloud.lost = 5
     out = tmp_path / "run"
     for step in (8, 7, 23):
         with pytest.raises(KeyboardInterrupt):
@@ -101,6 +119,7 @@ def test_every_step_stands_there_once_after_kills(tmp_path: Path, cloud: Cloud) 
         result = read_artifact(out / stage).metrics["loss"]
         assert curve(out / "tensorboard" / stage, "result/loss") == [(40, pytest.approx(result, rel=1e-6))]
         assert cloud.summaries[page] == {"result/loss": result}
+        assert len(list((out / "wandb").glob(f"offline-run-*-{page}"))) == (mode == "offline")
     assert curve(out / "tensorboard" / "first", "result/parts") == [(0, 5)]
 
 
