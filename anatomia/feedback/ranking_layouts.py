@@ -108,7 +108,7 @@ def _stars(record: Record) -> Iterator[Ranking | str]:
     """Each completion rated by itself; sorting makes it a ranking, null means not rated."""
     completions, stars = _strings(record, "completions"), record.value["stars"]
     if not isinstance(stars, list) or len(stars) != len(completions):
-        record.fail(f"stars has one number for each of the {len(completions)} completions")
+        record.fail(f"stars has one number for each completion ({len(completions)})")
     rated = [float("nan") if star is None else _number(record, star, "stars") for star in stars]
     annotator = text(record, record.value.get("annotator"), "annotator")
     prompt = spoken(record, record.value["prompt"], "user")

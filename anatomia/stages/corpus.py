@@ -110,7 +110,7 @@ def run(context: Context) -> Metrics:
     if not gathered.documents:
         drops = ", ".join(f"{row['rule']} {row['documents']}" for row in funnel[1:-1]) or "there was nothing to read"
         raise UserError(
-            f"corpus.sources: of {funnel[0]['documents']} documents none is left ({drops}); "
+            f"corpus.sources: no document (of {funnel[0]['documents']}) is left ({drops}); "
             "loosen those rules or add sources"
         )
     write_json(context.work / "funnel.json", funnel)

@@ -62,7 +62,7 @@ def run(context: Context) -> Metrics:
     metrics: Metrics = {"prompts": len(prompts), "prompts_too_long": len(drawn) - len(prompts), **baselines(context)}
     if not prompts:
         context.ledger.note(
-            f"evaluate.prompts: of {len(drawn)} held-out prompts none leaves room for evaluate.max_new = "
+            f"evaluate.prompts: no held-out prompt (of {len(drawn)}) leaves room for evaluate.max_new = "
             f"{settings.max_new}, so the models were asked nothing; give more dialogues"
         )
         write_jsonl(context.work / "answers.jsonl", [])

@@ -71,7 +71,7 @@ def run(context: Context) -> Metrics:
         context.ledger.progress(min(start + CHUNK, len(prompts)), len(prompts), "prompts")
     if not rows:
         raise UserError(
-            f"sample.prompts: none of {len(prompts)} prompts leaves room for sample.max_new = {settings.max_new}"
+            f"sample.prompts: no prompt (of {len(prompts)}) leaves room for sample.max_new = {settings.max_new}"
         )
     write_jsonl(context.work / "samples.jsonl", rows)
     write_json(context.work / "specimens.json", {"prompts": [specimen(row, vocabulary) for row in rows[:6]]})

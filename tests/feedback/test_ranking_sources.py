@@ -173,7 +173,7 @@ def test_rows_of_trees_rank_as_the_trees_do(tmp_path: Path) -> None:
         ({"prompt": "x", "completions": ["a", "b"]}, "holds completions that nobody ranked"),
         (
             {"prompt": "x", "completions": ["a", "b"], "stars": [1]},
-            "stars has one number for each of the 2 completions",
+            "stars has one number for each completion (2)",
         ),
         ({"prompt": "x", "completions": ["a"], "stars": ["good"]}, "stars is a number, not 'good'"),
         (

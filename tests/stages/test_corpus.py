@@ -152,7 +152,7 @@ def test_quality_and_duplicates_can_be_loosened(tmp_path, texts):
 
 def test_nothing_left_is_said(tmp_path, texts):
     (texts / "c.txt").write_text("Za krótkie.", encoding="utf-8")
-    with pytest.raises(UserError, match=r"of 1 documents none is left \((language|too_short) 1\)"):
+    with pytest.raises(UserError, match=r"no document \(of 1\) is left \((language|too_short) 1\)"):
         STAGE.run(context(tmp_path, texts, sources=["c.txt"]))
 
 
