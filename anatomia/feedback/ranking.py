@@ -61,7 +61,7 @@ class Ranking:
         placed = [index for group in self.groups for index in group]
         if len(set(placed)) != len(placed) or any(not 0 <= index < len(self.completions) for index in placed):
             raise ValueError(
-                f"ranking of {self.prompt_id}: {self.groups} does not fit {len(self.completions)} completions"
+                f"ranking of {self.prompt_id}: {self.groups} does not fit the completions ({len(self.completions)})"
             )
 
     @property
