@@ -7,92 +7,28 @@ from typing import Any
 
 import pytest
 import torch
-from model.tiny import scramble, tokens
+from model.tiny import tokens
+from parity.kinds import KINDS, LLAMA3, build, close, gradients, logits
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
-    FalconConfig,
-    GPT2Config,
-    LlamaConfig,
-    MistralConfig,
-    PretrainedConfig,
-    Qwen2Config,
-    Qwen3Config,
 )
 
+from anatomia.base import machine as machines
+from anatomia.base.compiled import can_compile
 from anatomia.base.errors import UserError
+from anatomia.base.machine import Machine
 from anatomia.generate.engine import generate
+from anatomia.generate.native import supports
 from anatomia.generate.sampling import Sampling
 from anatomia.model.attention import document_mask
 from anatomia.model.checkpoint import load_config, load_model, load_scalar, save_model
 from anatomia.model.decoder import Decoder
 from anatomia.model.huggingface import from_huggingface
-from anatomia.model.names import places
 from anatomia.model.scalar import ScalarModel
-
-IDS: dict[str, Any] = {"vocab_size": 61, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
-SHAPE = {
-    "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 40,
-    "max_position_embeddings": 96, **IDS,
-}  # fmt: skip
-FALCON = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 96, **IDS}
-GPT2 = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 96, **IDS}
-LLAMA3 = {
-    "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "rope_theta": 500000.0,
-    "original_max_position_embeddings": 24,
-}  # fmt: skip
-YARN = {"rope_type": "yarn", "factor": 4.0, "rope_theta": 10000.0, "original_max_position_embeddings": 24}
-WINDOWS = {"use_sliding_window": True, "sliding_window": 7}
-NEW = {"new_decoder_architecture": True}
-
-KINDS: dict[str, PretrainedConfig] = {
-    "qwen3": Qwen3Config(**SHAPE, num_key_value_heads=2, head_dim=10, rope_theta=1e6, tie_word_embeddings=True),
-    "qwen3-untied-biased": Qwen3Config(**SHAPE, num_key_value_heads=1, head_dim=8, attention_bias=True),
-    "qwen3-gelu": Qwen3Config(**SHAPE, num_key_value_heads=4, head_dim=8, hidden_act="gelu"),
-    "qwen3-windows-above": Qwen3Config(**SHAPE, num_key_value_heads=2, head_dim=8, max_window_layers=1, **WINDOWS),
-    "qwen2": Qwen2Config(**SHAPE, num_key_value_heads=2, tie_word_embeddings=True, rms_norm_eps=1e-3),
-    "qwen2-yarn": Qwen2Config(**SHAPE, num_key_value_heads=4, rope_parameters=YARN),
-    "qwen2-windows-everywhere": Qwen2Config(**SHAPE, num_key_value_heads=2, max_window_layers=0, **WINDOWS),
-    "llama2": LlamaConfig(**SHAPE, num_key_value_heads=4, rms_norm_eps=1e-5),
-    "llama2-linear": LlamaConfig(**SHAPE, rope_parameters={"rope_type": "linear", "factor": 2.5}),
-    "llama2-dynamic": LlamaConfig(**SHAPE, rope_parameters={"rope_type": "dynamic", "factor": 2.0}),
-    "llama2-biased": LlamaConfig(**SHAPE, attention_bias=True, mlp_bias=True, tie_word_embeddings=True),
-    "llama3": LlamaConfig(**SHAPE, num_key_value_heads=2, head_dim=12, rope_parameters=LLAMA3),
-    "llama-yarn-attention": LlamaConfig(**SHAPE, rope_parameters=YARN | {"attention_factor": 1.3, "beta_fast": 8.0}),
-    "llama-yarn-untruncated": LlamaConfig(
-        **SHAPE, rope_parameters=YARN | {"truncate": False, "mscale": 0.7, "mscale_all_dim": 1.1}
-    ),
-    "mistral": MistralConfig(**SHAPE, num_key_value_heads=2, head_dim=12, sliding_window=None),
-    "mistral-window": MistralConfig(**SHAPE, num_key_value_heads=2, sliding_window=5),
-    "falcon-7b": FalconConfig(**FALCON),
-    "falcon-7b-biased-untied": FalconConfig(**FALCON, bias=True, tie_word_embeddings=False, ffn_hidden_size=48),
-    "falcon-40b": FalconConfig(**FALCON, **NEW, num_kv_heads=2),
-    "falcon-40b-biased": FalconConfig(**FALCON, **NEW, num_kv_heads=4, bias=True, activation="relu"),
-    "falcon-11b": FalconConfig(**FALCON, **NEW, num_kv_heads=2, num_ln_in_parallel_attn=1, rope_theta=5e5),
-    "falcon-rw": FalconConfig(**FALCON, alibi=True, multi_query=False, parallel_attn=False, bias=True),
-    "falcon-alibi-7b": FalconConfig(**FALCON | {"num_attention_heads": 8}, alibi=True),
-    "falcon-sequential": FalconConfig(**FALCON, multi_query=True, parallel_attn=False, layer_norm_epsilon=1e-3),
-    "falcon-heads": FalconConfig(**FALCON, multi_query=False),
-    "falcon-linear": FalconConfig(**FALCON, rope_parameters={"rope_type": "linear", "factor": 4.0}),
-    "gpt2": GPT2Config(**GPT2),
-    "gpt2-untied": GPT2Config(**GPT2, tie_word_embeddings=False, n_inner=48, activation_function="gelu"),
-    "gpt2-scores": GPT2Config(**GPT2, scale_attn_weights=False, scale_attn_by_inverse_layer_idx=True),
-}
-
-
-def build(name: str, **changes: Any) -> Any:
-    """One of transformers' models with random weights, gains and biases, ready to be compared."""
-    config = KINDS[name].__class__(**KINDS[name].to_dict() | changes)
-    model = AutoModelForCausalLM.from_config(config).eval()
-    scramble(model, 1)
-    with torch.no_grad():
-        for key, weight in model.named_parameters():
-            if key.split(".")[-2].startswith("ln_") and key.endswith("weight"):
-                weight += 1
-    return model
 
 
 @pytest.fixture(params=KINDS)
@@ -100,31 +36,11 @@ def theirs(request: pytest.FixtureRequest) -> Any:
     return build(request.param)
 
 
-def logits(model: Any, ids: Tensor, **more: Any) -> Tensor:
-    with torch.no_grad():
-        found = model(ids, **more)
-    return found if isinstance(found, Tensor) else found.logits
-
-
-def close(ours: Tensor, expected: Tensor) -> None:
-    """Equal to 1e-5 of the largest number, or of 1."""
-    assert ours.shape == expected.shape
-    assert (ours - expected).abs().max() < 1e-5 * max(1.0, float(expected.abs().max()))
-
-
 def stored(directory: Path) -> dict[str, Tensor]:
     """All tensors in a directory's files."""
     found: dict[str, Tensor] = {}
     for path in directory.glob("*.safetensors"):
         found |= load_file(path)
-    return found
-
-
-def gradients(decoder: Decoder) -> dict[str, Tensor]:
-    """Our gradients under their names and in their arrangement."""
-    found = {}
-    for place in places(decoder):
-        found |= zip(place.names, replace(place, parameter=place.parameter.grad).read(), strict=True)
     return found
 
 
@@ -161,6 +77,21 @@ def test_files_logits_and_gradients(theirs: Any, tmp_path: Path) -> None:
     same_gradients(theirs, ours, ids)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_comes_back_byte_for_byte(theirs: Any, dtype: torch.dtype, tmp_path: Path) -> None:
+    """As most published models are: the numbers of the file while it computes in 32 bits, and its bytes afterwards."""
+    theirs.to(dtype).save_pretrained(tmp_path / "theirs")
+    ours, ids = load_model(tmp_path / "theirs"), tokens(2, 9, high=61)
+    again = AutoModelForCausalLM.from_pretrained(tmp_path / "theirs", dtype=torch.float32)
+    close(logits(ours, ids), logits(again, ids))
+    save_model(tmp_path / "ours", ours)
+    before, after = stored(tmp_path / "theirs"), stored(tmp_path / "ours")
+    assert before.keys() == after.keys()
+    for key, tensor in before.items():
+        assert after[key].dtype == tensor.dtype == dtype
+        assert torch.equal(after[key].view(torch.int16), tensor.view(torch.int16))
+
+
 def test_configurations_say_the_same(theirs: Any, tmp_path: Path) -> None:
     """What stands in their config.json stands in ours, as transformers reads it; but for widths they leave open."""
     theirs.config.save_pretrained(tmp_path / "theirs")
@@ -171,8 +102,9 @@ def test_configurations_say_the_same(theirs: Any, tmp_path: Path) -> None:
     assert {key: after.get(key) for key in before.keys() - derived} == {k: before[k] for k in before.keys() - derived}
 
 
-def test_greedy_generation_token_for_token(theirs: Any, tmp_path: Path) -> None:
-    """Prompts of several lengths, padded on the left there, until the length or an end token, which some meet."""
+def test_greedy_generation_token_for_token(theirs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prompts of several lengths, padded on the left there, until the length or an end token, which some meet; with
+    torch's operations, and with the compiled kernel where it knows the family."""
     theirs.save_pretrained(tmp_path)
     ours = load_model(tmp_path)
     prompts = [tokens(length, seed=length, high=61).tolist() for length in (3, 12, 7, 12, 1)]
@@ -183,13 +115,16 @@ def test_greedy_generation_token_for_token(theirs: Any, tmp_path: Path) -> None:
     ours.config = replace(ours.config, end=(end,))
     theirs.generation_config.eos_token_id = end
     found = theirs.generate(ids, attention_mask=mask, max_new_tokens=30, do_sample=False)[:, 12:].tolist()
-    mine = generate(ours, prompts, [0] * 5, Sampling(0.0, max_new=30))
-    for completion, row in zip(mine, found, strict=True):
-        assert completion.ids == row[: len(completion.ids)]
-        assert completion.finished == (completion.ids[-1] == end)
-        assert not any(row[len(completion.ids) :])
-        assert completion.finished or len(completion.ids) == 30
-    assert len({len(completion.ids) for completion in mine}) > 1
+    for decoding in ("eager", "native") if can_compile() and supports(ours) else ("eager",):
+        chosen = Machine("test", 1, 0, 1.0, 1.0, "", "0", "cpu", "float32", 1, decoding)
+        monkeypatch.setattr(machines, "_applied", chosen)
+        mine = generate(ours, prompts, [0] * 5, Sampling(0.0, max_new=30))
+        for completion, row in zip(mine, found, strict=True):
+            assert completion.ids == row[: len(completion.ids)]
+            assert completion.finished == (completion.ids[-1] == end)
+            assert not any(row[len(completion.ids) :])
+            assert completion.finished or len(completion.ids) == 30
+        assert len({len(completion.ids) for completion in mine}) > 1
 
 
 def test_packed_documents_are_as_if_alone(theirs: Any, tmp_path: Path) -> None:
@@ -222,21 +157,27 @@ def test_reward_models_load_there_and_come_back(theirs: Any, tmp_path: Path) -> 
     assert torch.equal(load_scalar(tmp_path / "theirs").score, model.score)
 
 
-LONG = ["qwen3", "qwen2-yarn", "llama2", "llama3", "mistral-window", "falcon-7b", "falcon-40b", "falcon-rw", "gpt2"]
+ALIKE = {
+    "qwen3-gelu", "qwen3-untied-biased", "llama2-biased", "llama-yarn-attention", "llama-yarn-untruncated",
+    "falcon-7b-biased-untied", "falcon-40b-biased", "falcon-alibi-7b", "falcon-sequential", "falcon-heads",
+    "falcon-linear", "gpt2-untied",
+}  # fmt: skip
+"""The kinds that another one stands for where only the length matters."""
 
 
 @pytest.mark.parametrize("context", [2048, 4096])
-@pytest.mark.parametrize("name", LONG)
+@pytest.mark.parametrize("name", sorted(KINDS.keys() - ALIKE))
 def test_long_contexts(name: str, context: int, tmp_path: Path) -> None:
-    """A whole context of one narrow layer, in logits, and in gradients or the last tokens of greedy generation."""
-    small = "n_positions" if name == "gpt2" else "max_position_embeddings"
-    layers = "n_layer" if name == "gpt2" else "num_hidden_layers"
-    theirs = build(name, **{small: context, layers: 1, "layer_types": None})
+    """A whole context of a narrow layer, and of one with and one without a window where they differ: logits, a training
+    step's gradients, and at the longer one the last tokens of greedy generation."""
+    small = "n_positions" if name.startswith("gpt2") else "max_position_embeddings"
+    layers = "n_layer" if name.startswith("gpt2") else "num_hidden_layers"
+    theirs = build(name, **{small: context, layers: 2 if name == "qwen3-windows-above" else 1, "layer_types": None})
     theirs.save_pretrained(tmp_path)
     ours, ids = load_model(tmp_path), tokens(1, context, high=61)
     close(logits(ours, ids), logits(theirs, ids))
+    same_gradients(theirs, ours, ids)
     if context == 2048:
-        same_gradients(theirs, ours, ids)
         return
     theirs.generation_config.eos_token_id = None
     prompt = ids[:, :-8]
