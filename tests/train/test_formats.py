@@ -1,4 +1,4 @@
-"""Training with weights in bfloat16 goes the way of training in 32 bits, within a band that the documentation states."""
+"""Training with weights in bfloat16 goes the way of training in 32 bits, within a band that the documentation tells."""
 
 from pathlib import Path
 from typing import Any
