@@ -1,6 +1,7 @@
 """pretrain: a base model that only guesses the next token, from the corpus's shards."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -61,8 +62,13 @@ class ModelSettings(Settings):
 
     def decoder(self, vocabulary: Vocabulary) -> DecoderConfig:
         """The configuration of a decoder for `vocabulary`."""
+        shape, end = self.shape(vocabulary.size), (vocabulary.end,)
+        return replace(shape, begin=vocabulary.begin, end=end, padding=vocabulary.padding)
+
+    def shape(self, tokens: int) -> DecoderConfig:
+        """The configuration of a decoder for a vocabulary of so many tokens."""
         return DecoderConfig(
-            vocabulary=math.ceil(vocabulary.size / 8) * 8,
+            vocabulary=math.ceil(tokens / 8) * 8,
             width=self.width,
             layers=self.layers,
             heads=self.heads,
@@ -72,9 +78,6 @@ class ModelSettings(Settings):
             context=self.context,
             rope_theta=self.rope_theta,
             tied=self.tied,
-            begin=vocabulary.begin,
-            end=(vocabulary.end,),
-            padding=vocabulary.padding,
         )
 
 

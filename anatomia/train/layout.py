@@ -1,7 +1,7 @@
 """Where a model's parameters lie in one flat line, and which process owns which part of it."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby, pairwise
 
@@ -24,11 +24,26 @@ class Place:
     stop: int
 
 
+@dataclass(frozen=True)
+class Part:
+    """Numbers `start` to `stop` of the line, which lie in the run `run` (0 or 1) of `owner` from `there` on."""
+
+    start: int
+    stop: int
+    owner: int
+    run: int
+    there: int
+
+    def held(self, runs: Sequence[Tensor]) -> Tensor:
+        """The part in its owner's two runs."""
+        return runs[self.run][self.there : self.there + self.stop - self.start]
+
+
 class Layout:
     """All parameters of `model` that are trained, in a row: matrices that Muon turns, by shape; what AdamW decays; the
     rest. This order depends on the model and on `muon` alone, and is that of checkpoints.
 
-    Each of `owners` processes owns two parts of the line, for which it keeps masters and moments: whole matrices out of
+    Each of `owners` processes owns two runs of the line, for which it keeps masters and moments: whole matrices out of
     those that are turned, and as many of the other numbers as everyone.
 
     Attributes:
@@ -55,16 +70,17 @@ class Layout:
         )
 
     def spans(self, owner: int) -> tuple[slice, slice]:
-        """The two parts that `owner` owns."""
+        """The two runs that `owner` owns."""
         first, second = self.cuts
         return slice(first[owner], first[owner + 1]), slice(second[owner], second[owner + 1])
 
-    def owned(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-        """Who owns what of a part of the line: (start, stop, owner)."""
-        for cuts in self.cuts:
+    def parts(self, start: int, stop: int) -> Iterator[Part]:
+        """Who owns what of a part of the line."""
+        for run, cuts in enumerate(self.cuts):
             for owner, (first, last) in enumerate(pairwise(cuts)):
-                if max(start, first) < min(stop, last):
-                    yield max(start, first), min(stop, last), owner
+                begin, end = max(start, first), min(stop, last)
+                if begin < end:
+                    yield Part(begin, end, owner, run, begin - first)
 
     def read(self, span: slice) -> Tensor:
         """The parameters' numbers in a part of the line, in a new tensor."""

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from anatomia.base.events import Ledger
-from anatomia.train import parallel
+from anatomia.train import parallel, room
 from anatomia.train.checkpoint import drop_after, load_checkpoint
 from anatomia.train.guard import Guard
 from anatomia.train.objective import Objective, Sums
@@ -79,12 +80,15 @@ def train(
 def _train(
     model: nn.Module, objective: Objective[Any], settings: LoopSettings, ledger: Ledger, resume: Path
 ) -> dict[str, Any]:
-    optimizer = FlatOptimizer(model, settings.optimizer, settings.dtype)
+    sharing, note = room.choose(model, settings.optimizer.muon, settings.dtype)
+    optimizer = FlatOptimizer(model, settings.optimizer, settings.dtype, sharing)
     progress = Progress()
     found = newest(resume)
     if found is not None:
         restore(found, progress, optimizer, objective)
     ledger.rewind(progress.step)
+    if note:
+        ledger.note(note)
     model.train()
     last, metrics = time.monotonic(), {}
     with Saver(resume, settings.checkpoint_seconds, ledger) as saver:
@@ -108,8 +112,7 @@ def _train(
             progress.step = step + 1
             progress.tokens += int(sums.pop("tokens", 0))
             progress.seconds += time.monotonic() - last
-            if parallel.rank() == 0:
-                sums |= objective.after(model, step)
+            sums |= optimizer.helped(partial(objective.after, model, step)) or {}
             last = time.monotonic()
             metrics = {**sums, "learning_rate": rate, "gradient_norm": norm}
             report(ledger, progress, settings, metrics)
@@ -136,12 +139,17 @@ def _train(
 def backward(model: nn.Module, objective: Objective[Any], optimizer: FlatOptimizer, step: int) -> Sums:
     """Gradients of one step summed into the optimizer; the step's metrics, `loss` among them."""
     totals: dict[str, Tensor | float] = {}
-    for micro in parallel.share(objective.micro_batches(model, step)):
+    pieces = objective.micro_batches(model, step)
+    mine = parallel.share(pieces)
+    for micro in mine:
         loss, shares = objective.loss(model, micro)
         loss.backward()
         optimizer.accumulate()
         for key, value in {"loss": loss.detach(), **shares}.items():
             totals[key] = totals.get(key, 0.0) + value
+    if optimizer.together and len(mine) * parallel.size() < len(pieces):  # others have one more: keep them company
+        (objective.loss(model, pieces[0])[0] * 0).backward()
+        optimizer.accumulate()
     optimizer.collect()
     return parallel.totals({key: float(value) for key, value in totals.items()})
 

@@ -1,8 +1,9 @@
 """AdamW and Muon over one flat fp32 master copy of all weights; the model itself is in the machine's fast dtype."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -10,9 +11,12 @@ from torch import Tensor, nn
 from anatomia.train import parallel
 from anatomia.train.layout import Layout
 from anatomia.train.muon import orthogonalise
+from anatomia.train.parallel import Sharing
 from anatomia.train.pieces import Pieces, fill
+from anatomia.train.shared import SharedWeights
 from anatomia.train.whole import WholeWeights
 
+T = TypeVar("T")
 MOMENTS = ("exp_avg", "exp_avg_sq")  # as torch calls them
 
 
@@ -47,21 +51,30 @@ class FlatOptimizer:
         masters, gradients: this process's part of the matrices that Muon turns, and of all other numbers.
     """
 
-    def __init__(self, model: nn.Module, settings: OptimizerSettings, dtype: torch.dtype) -> None:
+    def __init__(
+        self, model: nn.Module, settings: OptimizerSettings, dtype: torch.dtype, sharing: Sharing | None = None
+    ) -> None:
         self.model, self.settings, self.dtype = model, settings, dtype
-        circle = self.circle = parallel.everyone()
+        sharing = self.sharing = sharing or Sharing(parallel.everyone())
+        circle = self.circle = sharing.circle
         layout = self.layout = Layout(model, settings.muon, len(circle.ranks))
         for p in model.parameters():
             parallel.spread(p.data)
-        spans = layout.spans(circle.own)
-        alone = len(circle.ranks) == 1 and dtype == torch.float32  # then the masters are what the model computes with
-        masters = None if alone else tuple(layout.read(span) for span in spans)
-        self.working = WholeWeights(layout, circle, dtype)
         for p in model.parameters():
             if not p.requires_grad:
                 p.data = p.data.to(dtype)
-        self.masters = masters or tuple(self.working.weights[span] for span in spans)
-        self.gradients = tuple(self.working.gradient[span] for span in spans)
+        spans = layout.spans(circle.own)
+        self.working: WholeWeights | SharedWeights
+        if sharing.weights:
+            self.masters = [layout.read(span) for span in spans]
+            self.working = SharedWeights(model, layout, circle, sharing.replicas, self.masters, dtype)
+        elif parallel.size() == 1 and dtype == torch.float32:  # masters are what the model computes with
+            self.working = whole = WholeWeights(layout, circle, dtype)
+            self.masters = [whole.weights[span] for span in spans]
+        else:
+            self.masters = [layout.read(span) for span in spans]
+            self.working = WholeWeights(layout, circle, dtype)
+        self.gradients = self.working.gradients
         self.momentum = torch.zeros_like(self.masters[0])
         self.stacks = layout.stacks(circle.own)
         self.updates = 0
@@ -131,6 +144,15 @@ class FlatOptimizer:
         """Forget the step's gradient."""
         self.working.clear()
 
+    @property
+    def together(self) -> bool:
+        """Whether all processes must run the model equally often, because each holds a part of its weights only."""
+        return self.working.together
+
+    def helped(self, work: Callable[[], T]) -> T | None:
+        """What `work`, which may run the model, gives in the first process; None in the others, who help with it."""
+        return self.working.helped(work)
+
     def state(self) -> dict[str, Any]:
         """Masters and moments: all that a resumed run needs, however many processes it has."""
         first, second = self.layout.cuts
@@ -139,13 +161,13 @@ class FlatOptimizer:
         moments = {
             number: {
                 "step": torch.tensor(float(self.updates)),
-                **{name: Pieces([(cuts, self.adam.state[leaf][name])], self.circle) for name in MOMENTS},
+                **{name: Pieces([(cuts, self.adam.state[leaf][name])], self.sharing) for name in MOMENTS},
             }
             for number, (leaf, cuts) in enumerate(zip(self.leaves, spans, strict=True))
         }
         return {
-            "master": Pieces(list(zip(self.layout.cuts, self.masters, strict=True)), self.circle),
-            "momentum": Pieces([(first, self.momentum)], self.circle),
+            "master": Pieces(list(zip(self.layout.cuts, self.masters, strict=True)), self.sharing),
+            "momentum": Pieces([(first, self.momentum)], self.sharing),
             "adam": {"state": moments},
         }
 
@@ -161,14 +183,15 @@ class FlatOptimizer:
     def release(self) -> None:
         """Give the first process's model the fp32 masters, as parameters of their own, and let go of it."""
         master = self.state()["master"].whole()
+        self.working.release()
         del self.adam, self.momentum, self.leaves, self.masters, self.gradients, self.working  # room for what comes
         for place in self.layout.places:
             p = place.parameter
-            p.grad = None
             if master is not None:
                 p.data = master[place.start : place.stop].to(p.device, copy=True).view(p.shape)
-        for p in self.model.parameters():
-            p.data = p.data.float()
+        if master is not None:
+            for p in self.model.parameters():
+                p.data = p.data.float()
 
 
 def learning_rate(step: int, steps: int, peak: float, warmup: int, decay: float, floor: float = 0.0) -> float:

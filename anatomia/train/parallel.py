@@ -7,9 +7,10 @@ so whatever is decided from them is decided alike everywhere. Alone, a process p
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any, TypeVar
 
 import torch
@@ -21,6 +22,7 @@ from anatomia.base.errors import UserError
 T = TypeVar("T")
 R = TypeVar("R")
 LOST = "another process of this run has ended; the same command goes on from the last checkpoint"
+partings: list[Callable[[], AbstractContextManager[None]]] = []  # what is in force while processes go their own ways
 FOR_EVER = timedelta(days=300)  # a stage that only process 0 works in may take as long as it likes
 
 
@@ -83,9 +85,33 @@ class Circle:
         return self.ranks.index(rank())
 
 
+@dataclass(frozen=True)
+class Sharing:
+    """Who shares a model's training out among whom.
+
+    Attributes:
+        circle: each of its processes keeps a part of the masters and moments. replicas: the processes that keep the
+            same part in other circles, or None where all are in one. weights: whether the working weights are shared
+            out among the circle too.
+    """
+
+    circle: Circle
+    replicas: Circle | None = None
+    weights: bool = False
+
+
 def everyone() -> Circle:
     """The circle of all processes."""
     return Circle(range(size()))
+
+
+@cache
+def circles(within: int) -> tuple[Circle, Circle]:
+    """All processes as a grid, `within` to a row: this one's row, and its column."""
+    grid = torch.arange(size()).view(-1, within)
+    groups = [(ranks, dist.new_group(ranks, timeout=FOR_EVER)) for ranks in (*grid.tolist(), *grid.t().tolist())]
+    row, column = (Circle(ranks, group) for ranks, group in groups if rank() in ranks)
+    return row, column
 
 
 def share(pieces: Sequence[T]) -> Sequence[T]:
@@ -98,28 +124,38 @@ def micro_rows(most: int, rows: int) -> int:
     return min(most, math.ceil(rows / size()))
 
 
-def to_owners(parts: Iterable[tuple[Tensor, int]], circle: Circle) -> None:
-    """Sum each tensor over the circle into its owner's, whose number stands beside it. The others' are spoilt.
+class Works:
+    """What was begun with other processes."""
+
+    def __init__(self, works: Iterable[dist.Work]) -> None:
+        with _together():
+            self.works = list(works)
+
+    def wait(self) -> None:
+        """Until it is done."""
+        with _together():
+            for work in self.works:
+                work.wait()
+
+
+def to_owners(parts: Iterable[tuple[Tensor, int]], circle: Circle) -> Works:
+    """Begin to sum each tensor over the circle into its owner's, whose number stands beside it. The others' are spoilt.
 
     Each owner's sum has the same bits in a repetition. (A reduce-scatter with parts as long as one likes. Of gloo's own
     there is none that is not slower.)
     """
-    with _together():
-        sums = [dist.reduce(part, circle.ranks[to], group=circle.group, async_op=True) for part, to in parts]
-        for work in sums:
-            work.wait()
+    return Works(dist.reduce(part, circle.ranks[to], group=circle.group, async_op=True) for part, to in parts)
 
 
-def from_owners(parts: Iterable[tuple[Tensor, int]], circle: Circle) -> None:
-    """Overwrite each tensor with its owner's, whose number stands beside it: the inverse of `to_owners`."""
-    with _together():
-        works = [dist.broadcast(part, circle.ranks[of], group=circle.group, async_op=True) for part, of in parts]
-        for work in works:
-            work.wait()
+def from_owners(parts: Iterable[tuple[Tensor, int]], circle: Circle) -> Works:
+    """Begin to overwrite each tensor with its owner's, whose number stands beside it: the inverse of `to_owners`."""
+    return Works(dist.broadcast(part, circle.ranks[of], group=circle.group, async_op=True) for part, of in parts)
 
 
 def numbers(value: float, circle: Circle) -> list[float]:
     """The value of each process of the circle, in their order."""
+    if len(circle.ranks) == 1:
+        return [value]
     found = [torch.zeros(1, dtype=torch.float64) for _ in circle.ranks]
     with _together():
         dist.all_gather(found, torch.tensor([value], dtype=torch.float64), group=circle.group)
@@ -128,11 +164,16 @@ def numbers(value: float, circle: Circle) -> list[float]:
 
 def agreed(decision: bool) -> bool:
     """What process 0 has decided, in every process."""
-    if size() == 1:
-        return decision
-    word = torch.tensor([decision], dtype=torch.uint8)
-    spread(word)
-    return bool(word)
+    return bool(said(int(decision), everyone()))
+
+
+def said(number: int, circle: Circle) -> int:
+    """What the first process of the circle says, in all of them."""
+    if len(circle.ranks) == 1:
+        return number
+    word = torch.tensor([number])
+    spread(word, circle)
+    return int(word)
 
 
 def send(tensor: Tensor, to: int) -> None:
@@ -165,7 +206,11 @@ def divided(work: Callable[[Sequence[T]], Sequence[R]], items: Sequence[T]) -> l
     """`work` on all items, each process doing a run of them; every process gets all results, in order."""
     number, count = rank(), size()
     mine = items[len(items) * number // count : len(items) * (number + 1) // count]
-    return [result for part in gather(work(mine) if mine else []) for result in part]
+    with ExitStack() as stack:
+        for parting in partings:
+            stack.enter_context(parting())
+        done = work(mine) if mine else []
+    return [result for part in gather(done) for result in part]
 
 
 def gather(value: T) -> list[T]:
@@ -188,11 +233,18 @@ def lead(make: Callable[[], T]) -> T:
     return found[0]  # type: ignore[return-value]
 
 
-def spread(tensor: Tensor) -> None:
-    """Overwrite `tensor` with that of process 0."""
-    if size() > 1:
+def spread(tensor: Tensor, circle: Circle | None = None) -> None:
+    """Overwrite `tensor` with that of the first process of the circle, which is process 0 if none is given."""
+    circle = circle or everyone()
+    if len(circle.ranks) > 1:
         with _together():
-            dist.broadcast(tensor, 0)
+            dist.broadcast(tensor, circle.ranks[0], group=circle.group)
+
+
+def add_up(tensor: Tensor, circle: Circle) -> None:
+    """Replace `tensor` by its sum over the circle: the same bits in each process, and again in a repetition."""
+    with _together():
+        dist.all_reduce(tensor, group=circle.group)
 
 
 @contextmanager

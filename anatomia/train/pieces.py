@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from anatomia.train import parallel
-from anatomia.train.parallel import Circle
+from anatomia.train.parallel import Sharing
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,11 @@ class Pieces:
     Attributes:
         parts: (cuts, held) for each run of it: process i of the circle holds numbers cuts[i] to cuts[i + 1], this one
             in `held`. The first run begins where the tensor does.
-        circle: who holds it together.
+        sharing: among whom. Each of its circles holds all of it.
     """
 
     parts: Sequence[tuple[Sequence[int], Tensor]]
-    circle: Circle
+    sharing: Sharing
 
     def whole(self, old: Tensor | None = None) -> Tensor | None:
         """The whole, on the CPU of the first process; None in the others. All of them call this.
@@ -30,6 +30,8 @@ class Pieces:
         Args:
             old: memory to put it into, where it fits.
         """
+        if 0 not in self.sharing.circle.ranks:
+            return None
         if parallel.rank() > 0:
             for _, held in self.parts:
                 if len(held):
@@ -47,22 +49,25 @@ class Pieces:
 
     def fill(self, whole: Tensor | None) -> None:
         """Overwrite every process's part with that of `whole`, which the first process gives. All of them call this."""
-        if parallel.rank() > 0 or whole is None:
+        if parallel.rank() == 0 and whole is not None:
+            for held, place, rank in self._places(whole):
+                if rank == 0:
+                    held.copy_(place)
+                else:
+                    parallel.send(place, rank)
+        elif 0 in self.sharing.circle.ranks:
             for _, held in self.parts:
                 if len(held):
                     parallel.receive(held, 0)
-            return
-        for held, place, rank in self._places(whole):
-            if rank == 0:
-                held.copy_(place)
-            else:
-                parallel.send(place, rank)
+        if self.sharing.replicas is not None:
+            for _, held in self.parts:
+                parallel.spread(held, self.sharing.replicas)
 
     def _places(self, whole: Tensor) -> Iterator[tuple[Tensor, Tensor, int]]:
         """What this process holds of a run, and each process's place in the whole, with its number."""
         first = self.parts[0][0][0]
         for cuts, held in self.parts:
-            for rank, start, stop in zip(self.circle.ranks, cuts, cuts[1:], strict=False):
+            for rank, start, stop in zip(self.sharing.circle.ranks, cuts, cuts[1:], strict=False):
                 if start < stop:
                     yield held, whole[start - first : stop - first], rank
 

@@ -9,8 +9,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,17 @@ from objectives.aligning import alignment  # noqa: E402
 from torch import nn  # noqa: E402
 from train.learning import Killed, documents, killer, next_token, settings  # noqa: E402
 
-from anatomia.base.events import Ledger, read_events  # noqa: E402
+from anatomia.base.events import Event, Ledger, read_events  # noqa: E402
+from anatomia.generate.engine import generate  # noqa: E402
+from anatomia.generate.sampling import Sampling  # noqa: E402
+from anatomia.model.decoder import Decoder  # noqa: E402
 from anatomia.objectives.judged import Judged  # noqa: E402
-from anatomia.objectives.next_token import NextToken  # noqa: E402
+from anatomia.objectives.next_token import NextToken, batch_loss  # noqa: E402
 from anatomia.objectives.preference import Preference  # noqa: E402
 from anatomia.tokens.batches import Batch, Packed  # noqa: E402
-from anatomia.train import parallel  # noqa: E402
+from anatomia.train import parallel, room  # noqa: E402
 from anatomia.train.loop import backward, train  # noqa: E402
-from anatomia.train.optimizer import FlatOptimizer, OptimizerSettings  # noqa: E402
+from anatomia.train.optimizer import MOMENTS, FlatOptimizer, OptimizerSettings  # noqa: E402
 from anatomia.train.pieces import Pieces  # noqa: E402
 
 STEPS = 14
@@ -50,8 +53,8 @@ def preference(micro: int) -> Preference:
     return Preference([Judged(text, ((0, 1, 2), (1, 0, 1))) for text in texts], 5, micro, "listwise", 1, 1.0)
 
 
-def gradients(micro: int) -> dict[str, list[float]]:
-    """The gradient of one step in 64 bits, of each objective."""
+def gradients(micro: int, within: int = 1) -> dict[str, list[float]]:
+    """The gradient of one step in 64 bits, of each objective. within: so many processes share out the weights."""
     torch.set_default_dtype(torch.float64)
     try:
         plain = documents()
@@ -62,12 +65,14 @@ def gradients(micro: int) -> dict[str, list[float]]:
         }
         found = {}
         for name, (model, objective) in cases.items():
-            optimizer = FlatOptimizer(model, OptimizerSettings(muon=True), torch.float64)
+            sharing = room.sharing(within) if within > 1 else None
+            optimizer = FlatOptimizer(model, OptimizerSettings(muon=True), torch.float64, sharing)
             sums = backward(model, objective, optimizer, 0)
             pieces = zip(optimizer.layout.cuts, optimizer.gradients, strict=True)
             gradient = Pieces(list(pieces), optimizer.sharing).whole()
             found[name] = [sums["loss"], sums["tokens"], optimizer.norm()]
             found[name] += [] if gradient is None else gradient.tolist()
+            optimizer.release()
         return found
     finally:
         torch.set_default_dtype(torch.float32)
@@ -75,6 +80,47 @@ def gradients(micro: int) -> dict[str, list[float]]:
 
 def job_gradients(directory: Path) -> Any:
     return gradients(4)
+
+
+def job_gradients_shared(directory: Path) -> Any:
+    return gradients(1, parallel.size()) | {f"{name}, pieces": v for name, v in gradients(99, parallel.size()).items()}
+
+
+def job_gradients_hybrid(directory: Path) -> Any:
+    return gradients(1, 2)
+
+
+@contextmanager
+def shared_among(within: int) -> Iterator[None]:
+    """Training finds that there is memory only for weights that are shared out among so many processes."""
+    before, room.choose = room.choose, lambda *arguments: (room.sharing(within), "shared")
+    yield
+    room.choose = before
+
+
+def job_train_shared(directory: Path) -> Any:
+    with shared_among(parallel.size()):
+        return job_train(directory)
+
+
+def job_train_hybrid(directory: Path) -> Any:
+    with shared_among(2):
+        return job_train(directory)
+
+
+def job_kill_shared(directory: Path) -> Any:
+    with shared_among(parallel.size()):
+        job_kill(directory)
+
+
+def job_kill_hybrid(directory: Path) -> Any:
+    with shared_among(2):
+        job_kill(directory)
+
+
+def job_resume_shared(directory: Path) -> Any:
+    with shared_among(parallel.size()):
+        return job_resume(directory)
 
 
 def fresh(name: str) -> tuple[nn.Module, Any]:
@@ -98,6 +144,61 @@ def job_train(directory: Path) -> Any:
     return {name: trained(made(directory / name), name) for name in ("next token", "ppo")}
 
 
+def look(model: nn.Module, step: int) -> dict[str, float]:
+    """A loss and a few tokens on the way, as the stages take them."""
+    assert isinstance(model, Decoder)
+    model.eval()
+    batch = documents().batch(step + 100)
+    with torch.no_grad():
+        loss = float(batch_loss(model, batch, batch.weights / batch.weights.sum()))
+    written = generate(model, [[5, 6, 7], [8, 9]], [0, 0], Sampling(temperature=0.0, max_new=5))
+    model.train()
+    ids = [number for completion in written for number in completion.ids]
+    return {"validation": loss, "written": float(sum(place * number for place, number in enumerate(ids, start=1)))}
+
+
+def job_look(directory: Path) -> Any:
+    ledger = Ledger(made(directory) / "events.jsonl" if parallel.rank() == 0 else None)
+    with suppress(parallel.Released):
+        train(decoder(), next_token(hook=look), settings(4), ledger, directory)
+    return read_events(directory / "events.jsonl")
+
+
+def job_look_shared(directory: Path) -> Any:
+    with shared_among(parallel.size()):
+        return job_look(directory)
+
+
+def job_lose_shared(directory: Path) -> Any:
+    """The last process ends in the middle; what is said in the first."""
+
+    def listen(event: Event) -> None:
+        if event["kind"] == "step" and event["step"] == 5 and parallel.rank() == parallel.size() - 1:
+            os._exit(1)
+
+    with shared_among(parallel.size()):
+        try:
+            ledger = Ledger(None, [listen])
+            train(decoder(), next_token(), settings(STEPS), ledger, made(directory / str(parallel.rank())))
+        except parallel.PeerLost as error:
+            return str(error)
+
+
+def job_hold_shared(directory: Path) -> Any:
+    """Bytes that each process holds of a model while it trains, those that were foretold, and those of one alone."""
+    model = decoder(layers=12)
+    load = room.Load.of(model, True, torch.float32)
+    optimizer = FlatOptimizer(model, OptimizerSettings(muon=True), torch.float32, room.sharing(parallel.size()))
+    backward(model, next_token(1), optimizer, 0)
+    optimizer.step(0.01, optimizer.norm())
+    moments = [state[name] for state in optimizer.adam.state.values() for name in MOMENTS]
+    own = [*optimizer.masters, *optimizer.gradients, optimizer.momentum, *moments]
+    weights = {p.untyped_storage().data_ptr(): p.untyped_storage().nbytes() for p in model.parameters()}
+    held = sum(tensor.nbytes for tensor in own) + sum(weights.values())
+    optimizer.release()
+    return {"held": parallel.gather(held), "said": load.shared(parallel.size()), "alone": load.whole(1)}
+
+
 def job_kill(directory: Path) -> Any:
     with suppress(Killed):
         trained(made(directory), "next token", 8)
@@ -113,8 +214,8 @@ def made(directory: Path) -> Path:
 
 
 JOBS: dict[str, Callable[[Path], Any]] = {
-    "gradients": job_gradients, "train": job_train, "kill": job_kill, "resume": job_resume,
-}  # fmt: skip
+    name.removeprefix("job_").replace("_", " "): job for name, job in globals().items() if name.startswith("job_")
+}
 
 
 def together(count: int, *work: tuple[str, Path]) -> list[Any]:

@@ -1,0 +1,142 @@
+"""How much memory training takes, and how it is shared out among processes so that there is enough."""
+
+import math
+import os
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from anatomia.base.errors import UserError
+from anatomia.base.machine import usable_memory
+from anatomia.model.decoder import Block
+from anatomia.train import parallel
+from anatomia.train.layout import Layout
+from anatomia.train.parallel import Sharing
+
+FULL = 0.8  # of the memory that weights, gradients and moments may take; activations need the rest
+
+
+@dataclass(frozen=True)
+class Load:
+    """What of a model lies in memory while it trains, in numbers (not bytes).
+
+    Attributes:
+        total: all that is trained. turned: of that, what Muon turns. outer: what lies outside the blocks. block: the
+            largest block. width: bytes of a number of the working weights.
+    """
+
+    total: int
+    turned: int
+    outer: int
+    block: int
+    width: int
+
+    @staticmethod
+    def of(model: nn.Module, muon: bool, dtype: torch.dtype) -> "Load":
+        """The load of a model, which may be on torch's "meta" device."""
+        layout = Layout(model, muon, 1)
+        blocks = [module for module in model.modules() if isinstance(module, Block)]
+        sizes = [sum(p.numel() for p in block.parameters() if p.requires_grad) for block in blocks]
+        return Load(layout.total, layout.turned, layout.total - sum(sizes), max(sizes, default=0), dtype.itemsize)
+
+    @property
+    def kept(self) -> int:
+        """Bytes of masters and moments, which are also those of a checkpoint: AdamW has two moments, Muon one."""
+        return 4 * (3 * self.total - self.turned)
+
+    def whole(self, processes: int) -> float:
+        """Bytes in each of so many processes where all have the whole weights and gradients."""
+        low = self.width if self.width < 4 else 0  # gradients in the working format, before they are summed in fp32
+        masters = 4 * self.total if processes == 1 and not low else 0  # then masters are the working weights
+        return self.total * (4 + self.width + low) + self.kept / processes - masters
+
+    def shared(self, processes: int) -> float:
+        """Bytes in each of so many processes where weights and gradients are shared out too: two blocks are there at a
+        time, and the gradients of one in both formats."""
+        here = self.width * (2 * self.outer + 3 * self.block) + 4 * (self.outer + self.block)
+        return here + (4 * self.total + self.kept) / processes
+
+
+@dataclass(frozen=True)
+class Room:
+    """Memory for so many processes: of GPUs ("cuda"), or of CPUs, where those of one computer share it.
+
+    Attributes:
+        local: how many of them work on this computer. memory: bytes that each has; infinite where that is not known.
+    """
+
+    device: str
+    processes: int
+    local: int
+    memory: float
+
+    @staticmethod
+    def here(device: str, processes: int) -> "Room":
+        """The memory of this computer, on which all processes work if the environment says nothing else."""
+        local = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
+        if device == "cuda":
+            memory = torch.cuda.get_device_properties(0).total_memory / math.ceil(local / torch.cuda.device_count())
+        else:
+            memory = usable_memory() / local or math.inf
+        return Room(device, processes, local, memory)
+
+    def whole(self, load: Load) -> float:
+        """Bytes that a load takes of each process's memory with whole weights, a checkpoint's copy counted in."""
+        return load.whole(self.processes) + self._copy(load)
+
+    def shared(self, load: Load, within: int) -> float:
+        """The same with weights shared out among `within` processes."""
+        return load.shared(within) + self._copy(load)
+
+    def _copy(self, load: Load) -> float:
+        return 0.0 if self.device == "cuda" else load.kept / self.local
+
+    def check(self, load: Load) -> None:
+        """Raise `UserError` if there is no room for what is trained, however it is shared out."""
+        least = self.whole(load) if self.processes == 1 else min(self.whole(load), self.shared(load, self.processes))
+        if least > self.memory:
+            raise UserError(
+                f"training {load.total / 1e6:,.0f} million parameters takes {gigabytes(least)} GB in each process (of "
+                f"{self.processes}), which has {gigabytes(self.memory)} GB; lower model.layers or model.width, or use "
+                "more computers or GPUs"
+            )
+
+
+def choose(model: nn.Module, muon: bool, dtype: torch.dtype) -> tuple[Sharing, str]:
+    """How the training of `model` is shared out, and a sentence about it where the weights are.
+
+    As long as the working weights fit every process, only masters and moments are shared out. Else weights are, among
+    the processes of each computer if that is enough (Zhao et al. 2023, PyTorch FSDP, section 3.2.2, hybrid sharding),
+    and among all of them if not.
+
+    Raises:
+        UserError: there is not enough memory even so.
+    """
+    load, processes = Load.of(model, muon, dtype), parallel.size()
+    room = Room.here(next(model.parameters()).device.type, processes)
+    room.check(load)
+    memory = min(parallel.numbers(room.memory, parallel.everyone()))  # of the poorest, so that all choose alike
+    whole, local = room.whole(load), room.local
+    if whole <= FULL * memory or room.shared(load, processes) >= whole:
+        return Sharing(parallel.everyone()), ""
+    enough = local > 1 and processes % local == 0 and room.shared(load, local) <= FULL * memory
+    within = local if enough else processes
+    shared = gigabytes(room.shared(load, within))
+    return sharing(within), (
+        f"the weights are shared out among {within} processes: training takes {shared} GB in each of them, which has "
+        f"{gigabytes(memory)} GB; with whole weights it would take {gigabytes(whole)} GB"
+    )
+
+
+def gigabytes(number: float) -> str:
+    """Bytes as a person says them, in 1e9."""
+    return f"{number / 1e9:.1f}" if number >= 5e7 else f"{number / 1e9:.2g}"
+
+
+def sharing(within: int) -> Sharing:
+    """Weights shared out among `within` processes with neighbouring numbers, and equal in each such circle."""
+    if within == parallel.size():
+        return Sharing(parallel.everyone(), weights=True)
+    circle, replicas = parallel.circles(within)
+    return Sharing(circle, replicas, weights=True)
