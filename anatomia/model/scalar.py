@@ -19,7 +19,7 @@ class ScalarModel(nn.Module):
             decoder.head.requires_grad_(False)  # never used here
 
     def forward(self, ids: Tensor, positions: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
-        """[B, T] scalars in fp32; arguments as in `Decoder.hidden`."""
+        """[B, T] scalars in 32 bits or more; arguments as in `Decoder.hidden`."""
         return self.read(self.decoder.hidden(ids, positions, mask))
 
     def at_last(self, ids: Tensor, lengths: Tensor) -> Tensor:
@@ -27,5 +27,5 @@ class ScalarModel(nn.Module):
         return self.read(packed_states(self.decoder, ids, lengths)[lengths.cumsum(0) - 1])
 
     def read(self, states: Tensor) -> Tensor:
-        """[...] scalars in fp32 of hidden states [..., width]."""
-        return F.linear(states, self.score).squeeze(-1).float()
+        """[...] scalars, in 32 bits or more, of hidden states [..., width]."""
+        return F.linear(states, self.score).squeeze(-1).to(torch.promote_types(states.dtype, torch.float32))

@@ -57,11 +57,12 @@ def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, weight
 
 
 def token_log_probabilities(hidden: Tensor, weight: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """log p(target) and the entropy of the whole distribution, each [N] fp32 in nats, with gradients.
+    """log p(target) and the entropy of the whole distribution, each [N] in nats, in 32 bits or more, with gradients.
 
     Args:
         hidden: [N, width]. weight: [vocabulary, width]. targets: [N].
     """
-    logs = torch.log_softmax(torch.mm(hidden, weight.t()).float(), -1)
+    full = torch.promote_types(hidden.dtype, torch.float32)
+    logs = torch.log_softmax(torch.mm(hidden, weight.t()).to(full), -1)
     entropy = -(logs.exp() * logs).sum(-1)
     return logs.gather(1, targets[:, None]).squeeze(1), entropy
