@@ -36,6 +36,7 @@ def run(
     from anatomia import pipeline, runs, stages, terminal
     from anatomia import recipe as recipes
     from anatomia.base import trackers
+    from anatomia.stages.memory import check_memory
     from anatomia.train import parallel
 
     path, root = recipes.find(recipe), recipes.root_of(recipe)
@@ -48,6 +49,8 @@ def run(
         raise UserError(f"{path}: {error}") from error
     if processes < 1:
         raise UserError(f"--processes {processes} is too few; 1 or more make sense")
+    if not launching.launched():
+        check_memory(typed, request.root, request.out, wanted, max(processes, parallel.expected()))
     if processes > 1 and parallel.expected() == 1 and not launching.launched():
         raise SystemExit(launching.launch(processes))
     screen, say = console(), messages()

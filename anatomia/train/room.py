@@ -92,9 +92,14 @@ class Room:
     def _copy(self, load: Load) -> float:
         return 0.0 if self.device == "cuda" else load.kept / self.local
 
-    def check(self, load: Load) -> None:
-        """Raise `UserError` if there is no room for what is trained, however it is shared out."""
+    def check(self, load: Load, beside: int = 0) -> None:
+        """Raise `UserError` if there is no room for what is trained, however it is shared out.
+
+        Args:
+            beside: bytes that every process needs besides.
+        """
         least = self.whole(load) if self.processes == 1 else min(self.whole(load), self.shared(load, self.processes))
+        least += beside
         if least > self.memory:
             raise UserError(
                 f"training {load.total / 1e6:,.0f} million parameters takes {gigabytes(least)} GB in each process (of "
