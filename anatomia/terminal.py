@@ -74,7 +74,7 @@ class Terminal:
     def figures(self, event: Mapping[str, Any]) -> str:
         """What share of the machine's limit is used, where the event says it, and the watched figures, in one line."""
         say, present = self.messages, [name for name in WATCHED if name in self.watched]
-        found = [f"{say(name.replace('_', ' '))} {say.number(float(self.watched[name]))}" for name in present[:3]]
+        found = [f"{say(name.replace('_', ' '))} {say.number(float(self.watched[name]))}" for name in present]
         if "share_of_limit" in event:
             found.insert(0, say("{share} of the machine's limit", share=f"{100 * event['share_of_limit']:.0f}%"))
         return "  ".join(found)

@@ -275,6 +275,17 @@ def test_training_shows_its_speed_the_share_of_the_limit_and_the_last_look_at_va
     assert lines == ["pretrain ...", f"{start}  loss 3.25  bits per byte 1.25"]
 
 
+def test_reinforcement_learning_shows_what_it_is_about() -> None:
+    console, clock = Console(file=io.StringIO(), width=100), [0.0]
+    figures = {"loss": 0.25, "reward": 1.5, "score": 2.0, "kl": 0.125}
+    with Terminal(console, Messages("en"), clock=lambda: clock[0]) as terminal:
+        terminal({"stage": "align", "kind": "stage", "state": "begin"})
+        clock[0] += 20.0
+        terminal({"stage": "align", "kind": "progress", "done": 1, "total": 5, "unit": "steps", **figures})
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert said.endswith("loss 0.25  reward 1.5  score 2  kl 0.125\n")
+
+
 @pytest.mark.parametrize("width", [80, 160])
 def test_nothing_of_it_is_cut_off_in_a_narrow_terminal(width: int) -> None:
     console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
