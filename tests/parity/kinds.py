@@ -71,10 +71,14 @@ KINDS: dict[str, PretrainedConfig] = {
 
 
 def build(name: str, **changes: Any) -> Any:
-    """One of transformers' models with random weights, gains and biases, ready to be compared."""
-    config = KINDS[name].__class__(**KINDS[name].to_dict() | changes)
+    """One of the kinds, with changes to its configuration, ready to be compared."""
+    return randomised(KINDS[name].__class__(**KINDS[name].to_dict() | changes), 1)
+
+
+def randomised(config: PretrainedConfig, seed: int, scale: float = 0.25) -> Any:
+    """A model of transformers with random weights, gains and biases."""
     model = AutoModelForCausalLM.from_config(config).eval()
-    scramble(model, 1)
+    scramble(model, seed, scale)
     with torch.no_grad():
         for key, weight in model.named_parameters():
             if key.split(".")[-2].startswith("ln_") and key.endswith("weight"):
