@@ -45,6 +45,7 @@ POLISH = {
     "dtype": "typ liczb",
     "threads": "wątki",
     "decoding": "dekodowanie",
+    "training": "trening",
     "python": "Python",
     "What to type next": "Co wpisać dalej",
     "talk to the model": "rozmowa z modelem",

@@ -1,11 +1,16 @@
-"""C++ of ours, compiled where it runs: once per processor and compiler, and kept in the user's cache directory."""
+"""Programs compiled where they run and kept in the cache directory: C++ of ours, and what torch makes of Python."""
 
 import ctypes
 import os
 import shutil
 import subprocess
+import sysconfig
 import tempfile
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from anatomia.base.files import digest
 from anatomia.base.machine import cache_directory, processor_name
@@ -59,6 +64,39 @@ def can_compile() -> bool:
         return bool(library("trial", TRIAL).sum() == 45)
     except CompileError:
         return False
+
+
+def can_fuse(device: str) -> bool:
+    """Whether torch can compile models here: that takes Triton for a GPU; else a C++ compiler and Python's headers."""
+    if device != "cpu":
+        return find_spec("triton") is not None
+    return (Path(sysconfig.get_path("include")) / "Python.h").is_file() and can_compile()
+
+
+@cache
+def why_not_fused() -> str:
+    """What keeps torch from compiling in this process, in one line; "" where a very small function compiles."""
+    import torch
+
+    try:
+        found = float(fuse(_trial)(torch.ones(64)))
+    except Exception as error:  # whatever compilers, linkers and torch's own passes may raise
+        return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return "" if found == 192.0 else f"its program computes {found} instead of 192"
+
+
+def _trial(numbers: Any) -> Any:
+    return (numbers * 2 + 1).sum()
+
+
+@cache
+def fuse(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` as one program for each set of shapes it is called with, compiled by torch when first called with them
+    (some seconds; one or two where it was compiled here before). It rounds elsewhere than `function` does."""
+    import torch
+
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_directory() / "torch"))
+    return torch.compile(function, dynamic=False)
 
 
 def find_compiler() -> str | None:

@@ -21,6 +21,7 @@ from anatomia.base.files import digest, read_json, write_json
 
 Dtype = Literal["float32", "bfloat16"]
 Decoding = Literal["eager", "native"]
+Training = Literal["eager", "fused"]
 WORTH_IT = 1.3  # how much faster bfloat16 must be before its rounding is accepted
 SECONDS = 0.35  # of measuring per number format
 
@@ -42,6 +43,7 @@ class Machine:
         dtype: the number format of matrix products in training.
         threads: for torch.
         decoding: how models write: with torch's operations, or with a kernel compiled here, where there is a compiler.
+        training: how models compute in long trainings: operation by operation, or through programs that torch compiles.
     """
 
     processor: str
@@ -55,12 +57,14 @@ class Machine:
     dtype: Dtype
     threads: int
     decoding: Decoding = "eager"
+    training: Training = "eager"
 
     def numerics(self) -> dict[str, Any]:
         """The choices that the bits of a result depend on."""
         chosen = {"device": self.device, "dtype": self.dtype, "threads": self.threads}
         # Left out where it is "eager": so were all runs before there was a choice, and they stay fresh.
-        return chosen if self.decoding == "eager" else chosen | {"decoding": self.decoding}
+        later = {"decoding": self.decoding, "training": self.training}
+        return chosen | {key: value for key, value in later.items() if value != "eager"}
 
     def to_json(self) -> dict[str, Any]:
         """The stored form."""
@@ -96,7 +100,7 @@ def measure() -> Machine:
     """Measure this computer, in under two seconds, and choose."""
     import torch
 
-    from anatomia.base.compiled import can_compile
+    from anatomia.base.compiled import can_compile, can_fuse
 
     cores = usable_cores()
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else ""
@@ -119,6 +123,7 @@ def measure() -> Machine:
         dtype="bfloat16" if bfloat16 >= WORTH_IT * float32 else "float32",
         threads=cores,
         decoding="native" if device == "cpu" and can_compile() else "eager",
+        training="fused" if can_fuse(device) else "eager",
     )
 
 
@@ -251,7 +256,7 @@ def _cache_file() -> Path:
 
     from anatomia.base.compiled import find_compiler
 
-    there = [metadata.version("torch"), os.path.exists("/dev/nvidia0"), find_compiler()]
+    there = [metadata.version("torch"), os.path.exists("/dev/nvidia0"), find_compiler(), "training"]
     key = digest([processor_name(), usable_cores(), *there])[:16]
     return cache_directory() / f"machine-{key}.json"
 

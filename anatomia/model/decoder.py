@@ -7,11 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anatomia.base.compiled import fuse
 from anatomia.base.errors import UserError
 from anatomia.model.activations import ACTIVATIONS
 from anatomia.model.attention import attention, causal_mask
 from anatomia.model.config import DecoderConfig
 from anatomia.model.positions import Turn, alibi, rotary, turn
+
+Slot = tuple[Tensor, Tensor, int]
 
 
 @dataclass
@@ -27,6 +30,10 @@ class Cache:
     length: int = 0
     positions: Tensor | None = None
 
+    def slot(self, layer: int) -> "Slot":
+        """A layer's keys and values, and how many positions of them are taken."""
+        return self.keys[layer], self.values[layer], self.length
+
     def keep(self, rows: Tensor) -> None:
         """Keep only the given rows of the batch."""
         self.keys = [key[rows] for key in self.keys]
@@ -39,11 +46,16 @@ class Decoder(nn.Module):
 
     Weights lie fused (`qkv`, `gate_up`): fewer and larger matrix products. `model.names` splits and joins them to and
     from the names of Hugging Face.
+
+    Attributes:
+        fused: whether passes that are learnt from go through blocks compiled for their shapes (`base.compiled.fuse`):
+            faster, after seconds of compiling, and other bits.
     """
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
         self.config = config
+        self.fused = False
         learned = config.positions == "learned"
         self.embedding = nn.Parameter(torch.empty(config.vocabulary, config.width))
         self.position_embedding = nn.Parameter(torch.empty(config.context, config.width)) if learned else None
@@ -97,8 +109,11 @@ class Decoder(nn.Module):
         if self.position_embedding is not None:
             x = x + F.embedding(positions, self.position_embedding)
         masks = self.masks(mask, stop - start, stop)
+        fused = self.fused and cache is None and torch.is_grad_enabled() and not self.blocks[0]._forward_pre_hooks
+        run = fuse(Block.forward) if fused else Block.__call__
         for layer, block in enumerate(self.blocks):
-            x = block(x, angles, masks[layer], bias, cache, layer)
+            slot = None if cache is None else cache.slot(layer)
+            x = run(block, x, angles, masks[layer], bias, config.score_scale(layer), slot)
         if cache is not None:
             cache.length = stop
         return normalise(x, self.norm, self.norm_bias, config.norm_eps)
@@ -171,12 +186,12 @@ class Block(nn.Module):
         angles: Turn | None,
         mask: Tensor | None,
         bias: Tensor | None,
-        cache: Cache | None,
-        layer: int,
+        scale: float,
+        slot: Slot | None,
     ) -> Tensor:
         eps = self.config.norm_eps
         normal = normalise(x, self.attention_norm, self.attention_norm_bias, eps)
-        attended = self.attend(normal, angles, mask, bias, cache, layer)
+        attended = self.attend(normal, angles, mask, bias, scale, slot)
         if not self.config.parallel:
             x = x + attended
         if self.feed_norm is not None:
@@ -199,10 +214,10 @@ class Block(nn.Module):
         angles: Turn | None,
         mask: Tensor | None,
         bias: Tensor | None,
-        cache: Cache | None,
-        layer: int,
+        scale: float,
+        slot: Slot | None,
     ) -> Tensor:
-        """Grouped-query attention over `x` [B, T, width] and what the cache holds."""
+        """Grouped-query attention over `x` [B, T, width] and what the cache's slot holds."""
         config = self.config
         rows, length, _ = x.shape
         size, heads, kv = config.head_size, config.heads, config.kv_heads
@@ -213,12 +228,13 @@ class Block(nn.Module):
             k = F.rms_norm(k, (size,), self.k_norm, config.norm_eps)
         if angles is not None:
             q, k = turn(q, *angles), turn(k, *angles)
-        if cache is not None:
-            start, stop = cache.length, cache.length + length
-            cache.keys[layer][:, :, start:stop] = k
-            cache.values[layer][:, :, start:stop] = v
-            k, v = cache.keys[layer][:, :, :stop], cache.values[layer][:, :, :stop]
-        y = attention(q, k, v, mask, config.sliding_window, config.score_scale(layer), bias)
+        if slot is not None:
+            keys, values, start = slot
+            stop = start + length
+            keys[:, :, start:stop] = k
+            values[:, :, start:stop] = v
+            k, v = keys[:, :, :stop], values[:, :, :stop]
+        y = attention(q, k, v, mask, config.sliding_window, scale, bias)
         return F.linear(y.transpose(1, 2).reshape(rows, length, heads * size), self.output, self.output_bias)
 
 

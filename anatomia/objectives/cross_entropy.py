@@ -1,9 +1,12 @@
 """Cross-entropy from hidden states, in chunks: the logits of a whole batch never exist at once."""
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from anatomia.base.compiled import fuse
 
 CHUNK = 512
 
@@ -13,47 +16,66 @@ class LinearCrossEntropy(torch.autograd.Function):
     Cut Your Losses, section 4: what is large is never stored)."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor, wanted: bool) -> Tensor:
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor, wanted: bool, fused: bool
+    ) -> Tensor:
         total = torch.zeros((), device=hidden.device, dtype=weights.dtype)
         hidden_gradient = torch.empty_like(hidden if wanted else hidden[:0])
         weight_gradient = torch.zeros(weight.shape if wanted else (0,), device=weight.device, dtype=weights.dtype)
-        full = torch.promote_types(hidden.dtype, torch.float32)
         for start in range(0, hidden.shape[0], CHUNK):
             span = slice(start, start + CHUNK)
-            h, t, w = hidden[span], targets[span, None], weights[span, None]
-            logits = torch.mm(h, weight.t())
-            chances = torch.softmax(logits, -1, dtype=full)
-            best, place = chances.max(-1, keepdim=True)
-            normal = logits.gather(1, place).to(full) - best.log()  # logsumexp, without another pass over all logits
-            total += (w * (normal - logits.gather(1, t))).sum()
-            right = chances.gather(1, t)
+            run = fuse(chunk) if fused and wanted and len(hidden[span]) == CHUNK else chunk
+            loss, *gradients = run(hidden[span], weight, targets[span, None], weights[span, None], wanted)
+            total += loss
             if wanted:
-                gradient = chances.to(hidden.dtype).scatter_(1, t, (right - 1).to(hidden.dtype))
-                hidden_gradient[span] = torch.mm(gradient, weight) * w
-                weight_gradient += torch.mm(gradient.t(), (h * w).to(h.dtype))
+                hidden_gradient[span], part = gradients
+                weight_gradient += part
         if wanted:
             ctx.save_for_backward(hidden_gradient, weight_gradient.to(weight.dtype))
         return total
 
     @staticmethod
-    def backward(ctx: Any, scale: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+    def backward(ctx: Any, scale: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
         hidden_gradient, weight_gradient = ctx.saved_tensors
         if scale.item() != 1.0:
             hidden_gradient, weight_gradient = hidden_gradient * scale, weight_gradient * scale
-        return hidden_gradient, weight_gradient, None, None, None
+        return hidden_gradient, weight_gradient, None, None, None, None
 
 
-def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+def chunk(hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor, wanted: bool) -> tuple[Tensor, ...]:
+    """The loss of `CHUNK` positions or fewer, and, if wanted, its gradients by `hidden` and by `weight`.
+
+    Args:
+        hidden: [n, width]. weight: [vocabulary, width]. targets, weights: [n, 1].
+    """
+    full = torch.promote_types(hidden.dtype, torch.float32)
+    logits = torch.mm(hidden, weight.t()).to(full)
+    normal = torch.logsumexp(logits, -1, keepdim=True)
+    loss = (weights * (normal - logits.gather(1, targets))).sum()
+    if not wanted:
+        return (loss,)
+    right = torch.arange(logits.shape[1], device=logits.device) == targets
+    gradient = (weights * ((logits - normal).exp() - right.to(full))).to(hidden.dtype)
+    return loss, torch.mm(gradient, weight), torch.mm(gradient.t(), hidden)
+
+
+def linear_cross_entropy(
+    hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor, fused: bool = False
+) -> Tensor:
     """The weighted sum of next-token losses, in nats.
 
     Args:
         hidden: [N, width]. weight: [vocabulary, width], the output matrix. targets: [N] ids.
         weights: [N] fp32; positions with weight 0 cost nothing but their hidden state.
+        fused: compute gradients by a program compiled for it (`base.compiled.fuse`), where there are enough positions.
     """
-    used = weights.nonzero().squeeze(1)
-    if used.numel() < weights.numel():
-        hidden, targets, weights = hidden[used], targets[used], weights[used]
-    return LinearCrossEntropy.apply(hidden, weight, targets, weights, torch.is_grad_enabled())
+    used = int(weights.count_nonzero())
+    if fused:
+        used = math.ceil(used / CHUNK) * CHUNK  # whole chunks, filled up with positions of weight 0
+    if used < weights.numel():
+        chosen = (weights == 0).sort(stable=True).indices[:used].sort().values
+        hidden, targets, weights = hidden[chosen], targets[chosen], weights[chosen]
+    return LinearCrossEntropy.apply(hidden, weight, targets, weights, torch.is_grad_enabled(), fused)
 
 
 def token_log_probabilities(hidden: Tensor, weight: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -64,7 +64,7 @@ def batch_loss(model: Decoder, batch: Batch, weights: Tensor) -> Tensor:
     mask = document_mask(batch.documents.to(device), model.embedding.dtype, model.config.sliding_window)
     hidden = model.hidden(batch.ids.to(device), batch.positions.to(device), mask)
     targets, weights = batch.targets.to(device).flatten(), weights.to(device).flatten()
-    return linear_cross_entropy(hidden.flatten(0, 1), model.output, targets, weights)
+    return linear_cross_entropy(hidden.flatten(0, 1), model.output, targets, weights, model.fused)
 
 
 def rows(batch: Batch, start: int, stop: int) -> Batch:

@@ -21,6 +21,7 @@ from anatomia.stages.corpus import WorldSettings
 from anatomia.stages.dialogues import as_prompt, dialogue_files, load_dialogues, messages, split_dialogues
 from anatomia.stages.models import (
     TrainingSettings,
+    fuse,
     limit_of,
     loop_settings,
     open_model,
@@ -79,6 +80,7 @@ def run(context: Context) -> Metrics:
     watch.steps = steps
     before = watch.held_out_loss(model)
     objective = NextToken(data, settings.micro_batch, watch)
+    fuse(model, model.config.context, round(settings.epochs * data.tokens_per_epoch), context.ledger)
     loop = loop_settings(settings, steps, limit_of(model.config, model.config.context))
     trained = train(model, objective, loop, context.ledger, context.resume)
     after = watch.held_out_loss(model)

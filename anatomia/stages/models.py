@@ -9,7 +9,9 @@ import torch
 from pydantic import Field
 
 from anatomia.base.artifact import Artifact
+from anatomia.base.compiled import why_not_fused
 from anatomia.base.errors import UserError
+from anatomia.base.events import Ledger
 from anatomia.base.machine import products, recall
 from anatomia.base.settings import Settings
 from anatomia.model.checkpoint import load_config, load_model, save_model
@@ -21,6 +23,8 @@ from anatomia.tokens.vocabulary import Vocabulary
 from anatomia.train import parallel
 from anatomia.train.loop import LoopSettings
 from anatomia.train.optimizer import OptimizerSettings
+
+FUSING_PAYS = 5e13  # operations: a minute for two cores, of which compiled programs save more than compiling takes
 
 
 class TrainingSettings(Settings):
@@ -68,6 +72,20 @@ def limit_of(config: DecoderConfig, length: int) -> float:
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     computers = max(1, parallel.size() // local)
     return 1e9 * products(local) * computers / config.flops_per_token(length)
+
+
+def fuse(model: Decoder, length: int, tokens: int, ledger: Ledger) -> None:
+    """Have a model train through compiled programs, where this run does so and the training is long enough for it.
+
+    Args:
+        length: of the rows. tokens: to be learnt from.
+    """
+    pays = tokens * model.config.flops_per_token(length) >= FUSING_PAYS and not model.config.scaled_by_layer
+    if pays and recall().training == "fused":
+        reason = why_not_fused()
+        model.fused = not reason
+        if reason:
+            ledger.note(f"torch cannot compile the model here ({reason}); training goes on without, and is slower")
 
 
 def checkpoint_seconds() -> float:

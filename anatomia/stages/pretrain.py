@@ -25,6 +25,7 @@ from anatomia.objectives.next_token import NextToken, batch_loss
 from anatomia.stages.models import (
     TrainingSettings,
     context_of,
+    fuse,
     limit_of,
     loop_settings,
     save,
@@ -121,6 +122,7 @@ def run(context: Context) -> Metrics:
     trained: dict[str, Any] = {"steps": 0}
     if settings.steps:
         objective = NextToken(data, settings.micro_batch, watch)
+        fuse(model, length, settings.steps * settings.batch * length, context.ledger)
         loop = loop_settings(settings, settings.steps, limit_of(model.config, length))
         trained = train(model, objective, loop, context.ledger, context.resume)
     model.eval()

@@ -112,8 +112,15 @@ def test_decoding_is_compiled_where_a_compiler_is(monkeypatch: pytest.MonkeyPatc
         assert measured(monkeypatch, 100.0, 400.0).decoding == decoding
 
 
+def test_models_are_fused_where_torch_can_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    for there, training in ((True, "fused"), (False, "eager")):
+        monkeypatch.setattr("anatomia.base.compiled.can_fuse", lambda device, there=there: there)
+        assert measured(monkeypatch, 100.0, 400.0).training == training
+
+
 def test_runs_from_before_there_was_a_choice_of_decoding_stay_as_they_are() -> None:
     before = {"device": "cpu", "dtype": "float32", "threads": 2}
     record = {"processor": "x", "cores": 2, "memory": 0, "float32": 1.0, "bfloat16": 1.0, "gpu": "", "torch": "0"}
     assert Machine.from_json(record | before).numerics() == before
-    assert Machine.from_json(record | before | {"decoding": "native"}).numerics() == before | {"decoding": "native"}
+    later = {"decoding": "native", "training": "fused"}
+    assert Machine.from_json(record | before | later).numerics() == before | later
