@@ -13,10 +13,10 @@ def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     wide = matrices.shape[-2] <= matrices.shape[-1]
-    x = matrices if wide else matrices.transpose(-2, -1)
+    x = matrices if wide else matrices.transpose(-2, -1).contiguous()
     x = x / (torch.linalg.vector_norm(x, dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(steps):
         square = torch.bmm(x, x.transpose(-2, -1))
-        polynomial = b * square + c * torch.bmm(square, square)
-        x = a * x + torch.bmm(polynomial, x)
+        polynomial = torch.baddbmm(square, square, square, beta=b, alpha=c)
+        x = torch.baddbmm(x, polynomial, x, beta=a)
     return x if wide else x.transpose(-2, -1)
