@@ -9,6 +9,7 @@ import torch
 from model.tiny import decoder
 from train.learning import settings
 
+from anatomia.base.compiled import can_fuse
 from anatomia.base.events import Event, Ledger
 from anatomia.objectives.next_token import NextToken
 from anatomia.tokens.batches import Packed
@@ -45,15 +46,28 @@ def chain() -> Packed:
 @pytest.mark.parametrize("muon", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_bfloat16_tracks_float32(kind: str, muon: bool, chain: Packed, tmp_path: Path) -> None:
+    compare(kind, muon, False, chain, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not can_fuse("cpu"), reason="needs a C++ compiler and Python's headers")
+@pytest.mark.parametrize("kind", KINDS)
+def test_compiled_bfloat16_tracks_float32(kind: str, chain: Packed, tmp_path: Path) -> None:
+    compare(kind, True, True, chain, tmp_path)
+
+
+def compare(kind: str, muon: bool, fused: bool, chain: Packed, directory: Path) -> None:
+    """Train in both formats, in bfloat16 with compiled blocks if `fused`."""
     losses = []
     for dtype in (torch.float32, torch.bfloat16):
         model = decoder(**(SHAPE | KINDS[kind]))
         model.initialize(torch.Generator().manual_seed(1))
+        model.fused = fused and dtype == torch.bfloat16
         events: list[Event] = []
         optimizer = OptimizerSettings(muon=muon)
         how = settings(200, dtype=dtype, learning_rate=4e-3, optimizer=optimizer, checkpoint_seconds=1e9)
         objective = NextToken(chain, 8, lambda model, step: {})
-        train(model, objective, how, Ledger(None, [events.append]), tmp_path / str(dtype))
+        train(model, objective, how, Ledger(None, [events.append]), directory / str(dtype))
         losses.append(np.array([event["loss"] for event in events if event["kind"] == "step"]))
     exact, rounded = losses
     assert exact[-50:].mean() < 0.65 * exact[0], "it must have learnt for this to say anything"
