@@ -5,6 +5,7 @@ of steps that are done again must not stand there twice: how a tracker sees to t
 which events it has kept (kind `history`).
 """
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -217,6 +218,7 @@ def package(name: str, key: str, value: str, test: str = "__name__") -> ModuleTy
         getattr(module, test)
     except (ImportError, AttributeError) as error:
         raise UserError(
-            f"log.{key} = {value} needs the package {top}, which is not here; pip install {top}, or leave log.{key} out"
+            f"log.{key} = {value} needs the package {top}, which is not here; "
+            f"{sys.executable} -m pip install {top}, or leave log.{key} out"
         ) from error
     return module
