@@ -1,11 +1,13 @@
 """`kill -9` at any moment: the run is begun again until it ends, and its bytes are those of a run never killed."""
 
+import gc
 import json
 import os
 import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -104,12 +106,16 @@ def axe() -> Axe:
 
 
 @pytest.fixture
-def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No waiting for the disk: these kills end an attempt, not the computer."""
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No waiting for the disk, since these kills end an attempt, not the computer; and what other tests have brought
+    into memory is not searched for garbage after each stage."""
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
-@pytest.mark.usefixtures("quick_disk")
+@pytest.mark.usefixtures("quick")
 def test_killed_once_before_every_operation_on_files(tmp_path: Path, axe: Axe) -> None:
     """An old run is brought up to date, killed at one place, and goes on: at each place there is."""
     old, raw = tmp_path / "old", {"first": {"factor": 5}, "second": {"steps": 4}, "third": {"steps": 4}}
@@ -128,7 +134,7 @@ def test_killed_once_before_every_operation_on_files(tmp_path: Path, axe: Axe) -
     assert operations > 100
 
 
-@pytest.mark.usefixtures("quick_disk")
+@pytest.mark.usefixtures("quick")
 def test_killed_again_and_again(tmp_path: Path, axe: Axe, whole: Path) -> None:
     """Each attempt gets a little further than the one before."""
     out, operations = tmp_path / "run", 0
