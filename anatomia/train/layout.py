@@ -14,11 +14,12 @@ class Place:
     """A parameter and where it lies: numbers `start` to `stop` of the line.
 
     Attributes:
-        kind: 0: a matrix for Muon; 1: AdamW with decay; 2: AdamW without.
+        shape: its own, whatever a process has of it. kind: 0: a matrix for Muon; 1: AdamW with decay; 2: AdamW without.
     """
 
     name: str
     parameter: nn.Parameter
+    shape: torch.Size
     kind: int
     start: int
     stop: int
@@ -44,29 +45,32 @@ class Layout:
     rest. This order depends on the model and on `muon` alone, and is that of checkpoints.
 
     Each of `owners` processes owns two runs of the line, for which it keeps masters and moments: whole matrices out of
-    those that are turned, and as many of the other numbers as everyone.
+    those that are turned, and as many of the other numbers as everyone: whole tensors out of those too if `uncut`.
 
     Attributes:
         turned: where Muon's matrices end. decayed: where what is decayed ends. total: the length.
         cuts: owner i has [cuts[0][i], cuts[0][i + 1]) of what is turned and the same of cuts[1] of the rest.
     """
 
-    def __init__(self, model: nn.Module, muon: bool, owners: int) -> None:
+    def __init__(self, model: nn.Module, muon: bool, owners: int, uncut: bool = False) -> None:
         named = [(_kind(name, p, muon), name, p) for name, p in model.named_parameters() if p.requires_grad]
         named.sort(key=lambda item: (item[0], -item[2].dim(), tuple(item[2].shape), item[1]))
         ends = list(accumulate((p.numel() for _, _, p in named), initial=0))
         self.places = [
-            Place(name, p, kind, start, stop)
+            Place(name, p, p.shape, kind, start, stop)
             for (kind, name, p), (start, stop) in zip(named, pairwise(ends), strict=True)
         ]
         self.turned, self.decayed, self.total = (
             max((place.stop for place in self.places if place.kind <= kind), default=0) for kind in range(3)
         )
-        borders = [0, *(place.stop for place in self.places if place.kind == 0)]
+        borders = [0, *(place.stop for place in self.places)]
         rest = self.total - self.turned
+        even = [self.turned + rest * number // owners for number in range(owners + 1)]
+        matrices = [border for border in borders if border <= self.turned]
+        tensors = [border for border in borders if border >= self.turned]
         self.cuts = (
-            [_nearest(borders, self.turned * number / owners) for number in range(owners + 1)],
-            [self.turned + rest * number // owners for number in range(owners + 1)],
+            [_nearest(matrices, self.turned * number / owners) for number in range(owners + 1)],
+            [_nearest(tensors, cut) for cut in even] if uncut else even,
         )
 
     def spans(self, owner: int) -> tuple[slice, slice]:
@@ -74,11 +78,11 @@ class Layout:
         first, second = self.cuts
         return slice(first[owner], first[owner + 1]), slice(second[owner], second[owner + 1])
 
-    def parts(self, start: int, stop: int) -> Iterator[Part]:
-        """Who owns what of a part of the line."""
+    def parts(self, place: Place | None = None) -> Iterator[Part]:
+        """Who owns what of a parameter, or of the whole line."""
         for run, cuts in enumerate(self.cuts):
             for owner, (first, last) in enumerate(pairwise(cuts)):
-                begin, end = max(start, first), min(stop, last)
+                begin, end = (first, last) if place is None else (max(place.start, first), min(place.stop, last))
                 if begin < end:
                     yield Part(begin, end, owner, run, begin - first)
 
@@ -95,7 +99,7 @@ class Layout:
     def stacks(self, owner: int) -> list[tuple[int, ...]]:
         """Muon's matrices that `owner` owns, as they lie: [count, m, n] of each shape."""
         span, _ = self.spans(owner)
-        shapes = (tuple(p.parameter.shape) for p in self.places if span.start <= p.start < min(span.stop, self.turned))
+        shapes = (tuple(p.shape) for p in self.places if span.start <= p.start < min(span.stop, self.turned))
         return [(len(list(group)), *shape) for shape, group in groupby(shapes)]
 
 

@@ -147,7 +147,7 @@ def backward(model: nn.Module, objective: Objective[Any], optimizer: FlatOptimiz
         optimizer.accumulate()
         for key, value in {"loss": loss.detach(), **shares}.items():
             totals[key] = totals.get(key, 0.0) + value
-    if optimizer.together and len(mine) * parallel.size() < len(pieces):  # others have one more: keep them company
+    if optimizer.together and len(mine) * parallel.teams() < len(pieces):  # others have one more: keep them company
         (objective.loss(model, pieces[0])[0] * 0).backward()
         optimizer.accumulate()
     optimizer.collect()

@@ -57,7 +57,7 @@ class FlatOptimizer:
         self.model, self.settings, self.dtype = model, settings, dtype
         sharing = self.sharing = sharing or Sharing(parallel.everyone())
         circle = self.circle = sharing.circle
-        layout = self.layout = Layout(model, settings.muon, len(circle.ranks))
+        layout = self.layout = Layout(model, settings.muon, len(circle.ranks), uncut=sharing.split)
         for p in model.parameters():
             parallel.spread(p.data)
         for p in model.parameters():
@@ -67,7 +67,7 @@ class FlatOptimizer:
         self.working: WholeWeights | SharedWeights
         if sharing.weights:
             self.masters = [layout.read(span) for span in spans]
-            self.working = SharedWeights(model, layout, circle, sharing.replicas, self.masters, dtype)
+            self.working = SharedWeights(model, layout, sharing, self.masters, dtype)
         elif parallel.size() == 1 and dtype == torch.float32:  # masters are what the model computes with
             self.working = whole = WholeWeights(layout, circle, dtype)
             self.masters = [whole.weights[span] for span in spans]
@@ -188,7 +188,7 @@ class FlatOptimizer:
         for place in self.layout.places:
             p = place.parameter
             if master is not None:
-                p.data = master[place.start : place.stop].to(p.device, copy=True).view(p.shape)
+                p.data = master[place.start : place.stop].to(p.device, copy=True).view(place.shape)
         if master is not None:
             for p in self.model.parameters():
                 p.data = p.data.float()

@@ -23,6 +23,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 LOST = "another process of this run has ended; the same command goes on from the last checkpoint"
 partings: list[Callable[[], AbstractContextManager[None]]] = []  # what is in force while processes go their own ways
+_members = 1  # of a team
 FOR_EVER = timedelta(days=300)  # a stage that only process 0 works in may take as long as it likes
 
 
@@ -92,12 +93,13 @@ class Sharing:
     Attributes:
         circle: each of its processes keeps a part of the masters and moments. replicas: the processes that keep the
             same part in other circles, or None where all are in one. weights: whether the working weights are shared
-            out among the circle too.
+            out among the circle too. split: whether its processes split every block and compute it together.
     """
 
     circle: Circle
     replicas: Circle | None = None
     weights: bool = False
+    split: bool = False
 
 
 def everyone() -> Circle:
@@ -114,22 +116,38 @@ def circles(within: int) -> tuple[Circle, Circle]:
     return row, column
 
 
+def work_in_teams(members: int) -> None:
+    """From now on, so many processes with neighbouring numbers have the same pieces of every step."""
+    global _members
+    _members = members
+
+
+def teams() -> int:
+    """How many teams there are: each process is one, unless blocks are split."""
+    return size() // _members
+
+
 def share(pieces: Sequence[T]) -> Sequence[T]:
     """This process's pieces of a step."""
-    return pieces[rank() :: size()]
+    return pieces[rank() // _members :: teams()]
 
 
 def micro_rows(most: int, rows: int) -> int:
-    """Rows per piece, at most `most`, so that a step of `rows` rows has a piece for every process where it can."""
-    return min(most, math.ceil(rows / size()))
+    """Rows per piece, at most `most`, so that a step of `rows` rows has a piece for every team where it can."""
+    return min(most, math.ceil(rows / teams()))
 
 
 class Works:
-    """What was begun with other processes."""
+    """What was begun with other processes, as `works` is gone through."""
 
     def __init__(self, works: Iterable[dist.Work]) -> None:
         with _together():
             self.works = list(works)
+
+    @staticmethod
+    def of(several: "Iterable[Works]") -> "Works":
+        """All that was begun in several."""
+        return Works([work for works in several for work in works.works])
 
     def wait(self) -> None:
         """Until it is done."""
@@ -150,6 +168,18 @@ def to_owners(parts: Iterable[tuple[Tensor, int]], circle: Circle) -> Works:
 def from_owners(parts: Iterable[tuple[Tensor, int]], circle: Circle) -> Works:
     """Begin to overwrite each tensor with its owner's, whose number stands beside it: the inverse of `to_owners`."""
     return Works(dist.broadcast(part, circle.ranks[of], group=circle.group, async_op=True) for part, of in parts)
+
+
+def deal(room: Tensor, shares: list[Tensor], owner: int, circle: Circle) -> Works:
+    """Begin to give every process of the circle, into `room`, its own of the shares that the owner has."""
+    with _together():
+        return Works([dist.scatter(room, shares or None, circle.ranks[owner], group=circle.group, async_op=True)])
+
+
+def hand_in(share: Tensor, shares: list[Tensor], owner: int, circle: Circle) -> Works:
+    """Begin to give the owner the share of every process of the circle, into its `shares`: the inverse of `deal`."""
+    with _together():
+        return Works([dist.gather(share, shares or None, circle.ranks[owner], group=circle.group, async_op=True)])
 
 
 def numbers(value: float, circle: Circle) -> list[float]:
@@ -192,11 +222,11 @@ def receive(tensor: Tensor, of: int) -> None:
 
 
 def totals(figures: dict[str, float]) -> dict[str, float]:
-    """Figures of all processes, added up by name in the order of the processes."""
+    """Figures of all teams, added up by name in the order of the processes."""
     if size() == 1:
         return figures
     found: dict[str, float] = {}
-    for part in gather(figures):
+    for part in gather(figures)[::_members]:
         for name, value in part.items():
             found[name] = found.get(name, 0.0) + value
     return found

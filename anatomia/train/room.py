@@ -23,7 +23,8 @@ class Load:
 
     Attributes:
         total: all that is trained. turned: of that, what Muon turns. outer: what lies outside the blocks. block: the
-            largest block. width: bytes of a number of the working weights.
+            largest block. width: bytes of a number of the working weights. grain: what every block's heads and hidden
+            units can be divided by.
     """
 
     total: int
@@ -31,6 +32,7 @@ class Load:
     outer: int
     block: int
     width: int
+    grain: int
 
     @staticmethod
     def of(model: nn.Module, muon: bool, dtype: torch.dtype) -> "Load":
@@ -38,7 +40,11 @@ class Load:
         layout = Layout(model, muon, 1)
         blocks = [module for module in model.modules() if isinstance(module, Block)]
         sizes = [sum(p.numel() for p in block.parameters() if p.requires_grad) for block in blocks]
-        return Load(layout.total, layout.turned, layout.total - sum(sizes), max(sizes, default=0), dtype.itemsize)
+        grain = math.gcd(
+            *(n for block in blocks for n in (block.config.heads, block.config.kv_heads, block.config.hidden))
+        )
+        outer, block = layout.total - sum(sizes), max(sizes, default=0)
+        return Load(layout.total, layout.turned, outer, block, dtype.itemsize, grain)
 
     @property
     def kept(self) -> int:
@@ -51,10 +57,11 @@ class Load:
         masters = 4 * self.total if processes == 1 and not low else 0  # then masters are the working weights
         return self.total * (4 + self.width + low) + self.kept / processes - masters
 
-    def shared(self, processes: int) -> float:
+    def shared(self, processes: int, split: bool = False) -> float:
         """Bytes in each of so many processes where weights and gradients are shared out too: two blocks are there at a
-        time, and the gradients of one in both formats."""
-        here = self.width * (2 * self.outer + 3 * self.block) + 4 * (self.outer + self.block)
+        time, and the gradients of one in both formats; or, of a split block, this process's share."""
+        block = self.block / processes if split else self.block
+        here = self.width * (2 * self.outer + 3 * block) + 4 * (self.outer + block)
         return here + (4 * self.total + self.kept) / processes
 
 
@@ -85,9 +92,20 @@ class Room:
         """Bytes that a load takes of each process's memory with whole weights, a checkpoint's copy counted in."""
         return load.whole(self.processes) + self._copy(load)
 
-    def shared(self, load: Load, within: int) -> float:
-        """The same with weights shared out among `within` processes."""
-        return load.shared(within) + self._copy(load)
+    def shared(self, load: Load, within: int, split: bool = False) -> float:
+        """The same with weights shared out among `within` processes; infinite where blocks cannot be split so."""
+        return math.inf if split and load.grain % within else load.shared(within, split) + self._copy(load)
+
+    def ways(self, load: Load) -> list[tuple[float, int, bool]]:
+        """How training can be shared out, the quickest first: bytes that it takes of each process's memory; among how
+        many the weights are shared out, 1 for not at all; and whether blocks are split."""
+        ways = [(self.whole(load), 1, False)]
+        for split in (False, True):
+            if 1 < self.local < self.processes and self.processes % self.local == 0:
+                ways.append((self.shared(load, self.local, split), self.local, split))
+            if self.processes > 1:
+                ways.append((self.shared(load, self.processes, split), self.processes, split))
+        return ways
 
     def _copy(self, load: Load) -> float:
         return 0.0 if self.device == "cuda" else load.kept / self.local
@@ -98,8 +116,7 @@ class Room:
         Args:
             beside: bytes that every process needs besides.
         """
-        least = self.whole(load) if self.processes == 1 else min(self.whole(load), self.shared(load, self.processes))
-        least += beside
+        least = beside + min(self.ways(load))[0]
         if least > self.memory:
             raise UserError(
                 f"training {load.total / 1e6:,.0f} million parameters takes {gigabytes(least)} GB in each process (of "
@@ -113,24 +130,23 @@ def choose(model: nn.Module, muon: bool, dtype: torch.dtype) -> tuple[Sharing, s
 
     As long as the working weights fit every process, only masters and moments are shared out. Else weights are, among
     the processes of each computer if that is enough (Zhao et al. 2023, PyTorch FSDP, section 3.2.2, hybrid sharding),
-    and among all of them if not.
+    and among all of them if not; and where even a single block is too large, blocks are split.
 
     Raises:
         UserError: there is not enough memory even so.
     """
-    load, processes = Load.of(model, muon, dtype), parallel.size()
-    room = Room.here(next(model.parameters()).device.type, processes)
+    load = Load.of(model, muon, dtype)
+    room = Room.here(next(model.parameters()).device.type, parallel.size())
     room.check(load)
     memory = min(parallel.numbers(room.memory, parallel.everyone()))  # of the poorest, so that all choose alike
-    whole, local = room.whole(load), room.local
-    if whole <= FULL * memory or room.shared(load, processes) >= whole:
+    ways = room.ways(load)
+    needed, within, split = next((way for way in ways if way[0] <= FULL * memory), min(ways))
+    if within == 1:
         return Sharing(parallel.everyone()), ""
-    enough = local > 1 and processes % local == 0 and room.shared(load, local) <= FULL * memory
-    within = local if enough else processes
-    shared = gigabytes(room.shared(load, within))
-    return sharing(within), (
-        f"the weights are shared out among {within} processes: training takes {shared} GB in each of them, which has "
-        f"{gigabytes(memory)} GB; with whole weights it would take {gigabytes(whole)} GB"
+    what = "every block is split" if split else "the weights are shared out"
+    return sharing(within, split), (
+        f"{what} among {within} processes: training takes {gigabytes(needed)} GB in each of them, which has "
+        f"{gigabytes(memory)} GB; with whole weights it would take {gigabytes(ways[0][0])} GB"
     )
 
 
@@ -139,9 +155,9 @@ def gigabytes(number: float) -> str:
     return f"{number / 1e9:.1f}" if number >= 5e7 else f"{number / 1e9:.2g}"
 
 
-def sharing(within: int) -> Sharing:
+def sharing(within: int, split: bool = False) -> Sharing:
     """Weights shared out among `within` processes with neighbouring numbers, and equal in each such circle."""
     if within == parallel.size():
-        return Sharing(parallel.everyone(), weights=True)
+        return Sharing(parallel.everyone(), weights=True, split=split)
     circle, replicas = parallel.circles(within)
-    return Sharing(circle, replicas, weights=True)
+    return Sharing(circle, replicas, weights=True, split=split)

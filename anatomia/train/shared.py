@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import accumulate, pairwise
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from anatomia.model.decoder import Block, Decoder
 from anatomia.train import parallel
-from anatomia.train.layout import Layout, Part, Place
-from anatomia.train.parallel import Circle, Works
+from anatomia.train.group import Group, Sums
+from anatomia.train.layout import Layout, Place
+from anatomia.train.parallel import Sharing, Works
+from anatomia.train.split import SplitGroup, split
 
 T = TypeVar("T")
 PENDING = 8  # gradients that may be on their way to their owners while others are computed
@@ -25,12 +27,13 @@ class SharedWeights:
     forward and backward, in the room of the one before the last, while that before it still computes. Each gradient is
     summed in fp32 into its owners' as soon as it is there. What lies outside the blocks every process has whole.
 
+    Where blocks are split, a process only ever gets its share of one, and all of a circle compute the same data.
+
     All processes of the circle run the model in the same order and as often, but in `helped`, where only the first one
     does, and in `apart`, where each has all weights for a while.
 
     Args:
         masters: this process's runs, from which the weights are made.
-        replicas: the processes that own the same runs in other circles, or None where there is one circle.
 
     Attributes:
         gradient: fp32, the runs of the step's gradient that this process owns, one after the other; gradients: the two.
@@ -39,35 +42,33 @@ class SharedWeights:
     together = True
 
     def __init__(
-        self,
-        model: nn.Module,
-        layout: Layout,
-        circle: Circle,
-        replicas: Circle | None,
-        masters: Sequence[Tensor],
-        dtype: torch.dtype,
+        self, model: nn.Module, layout: Layout, sharing: Sharing, masters: Sequence[Tensor], dtype: torch.dtype
     ) -> None:
-        self.layout, self.circle, self.replicas, self.masters = layout, circle, replicas, masters
-        device = masters[0].device
-        self.gradient = torch.zeros(sum(map(len, masters)), device=device)
+        self.sharing, self.circle, self.masters, self.dtype = sharing, sharing.circle, masters, dtype
+        self.gradient = torch.zeros(sum(map(len, masters)), device=masters[0].device)
         self.gradients = list(self.gradient.split([len(master) for master in masters]))
         decoders = [module for module in model.modules() if isinstance(module, Decoder)]
         self.stacks = [[block for block in decoder.blocks if isinstance(block, Block)] for decoder in decoders]
-        inside = [{id(p) for p in block.parameters()} for stack in self.stacks for block in stack]
-        self.groups = [Group(layout, [place for place in layout.places if id(place.parameter) in i]) for i in inside]
-        within = set().union(*inside)
-        self.outer = Group(layout, [place for place in layout.places if id(place.parameter) not in within])
-        longest = max(group.length for group in self.groups)
-        self.rooms = [torch.empty(longest, device=device, dtype=dtype) for _ in range(2)]
-        self.outer.lie_in(torch.empty(self.outer.length, device=device, dtype=dtype))
-        self.held: list[int | None] = [None, None]  # the number of the block in each room
-        self.coming: list[tuple[int, Works] | None] = [None, None]  # and of the one on its way there
-        self.pending: deque[tuple[Works, list[tuple[Tensor, Tensor]]]] = deque()
+        self.blocks = [block for stack in self.stacks for block in stack]
+        inside = [{id(p) for p in block.parameters()} for block in self.blocks]
+        places = [[place for place in layout.places if id(place.parameter) in ids] for ids in inside]
+        outside = [place for place in layout.places if id(place.parameter) not in set().union(*inside)]
+        self.whole = [Group(layout, within, self.circle) for within in places]
+        self.parts, self.outer = self.whole, Group(layout, outside, self.circle)
+        if sharing.split:
+            parallel.work_in_teams(len(self.circle.ranks))
+            pairs = zip(self.blocks, places, strict=True)
+            self.parts = [SplitGroup(layout, within, self.circle, block.config) for block, within in pairs]
+            self.outer = SplitGroup(layout, outside, self.circle)
+        self.outer.lie_in(self._room(self.outer))
+        self.pending: deque[tuple[Works, Sums]] = deque()
         self.asking = False  # whether the first process runs alone, and says which block it needs
-        self.hooks: list[Any] = []
-        sent = [place.parameter.register_post_accumulate_grad_hook(self._hand_over(place)) for place in layout.places]
-        self.sent: list[Any] = sent
-        self._watch()
+        self.sent: list[Any] = []
+        for group in (*self.parts, self.outer):
+            for place in group.places:
+                hook = partial(self._hand_over, group, place)
+                self.sent.append(place.parameter.register_post_accumulate_grad_hook(hook))
+        self._watch(self.parts)
         parallel.partings.append(self.apart)
         self.publish(masters)
 
@@ -78,14 +79,14 @@ class SharedWeights:
 
     def collect(self) -> None:
         """Sum the step's gradient over all circles, where there are several."""
-        if self.replicas is not None:
-            parallel.add_up(self.gradient, self.replicas)
+        if self.sharing.replicas is not None:
+            parallel.add_up(self.gradient, self.sharing.replicas)
 
     def publish(self, masters: Sequence[Tensor]) -> None:
         """Take over the owners' masters. masters: this process's two runs."""
         self.masters = masters
         self._forget()
-        self._gather(self.outer).wait()
+        self.outer.gather(masters).wait()
 
     def clear(self) -> None:
         """Forget the step's gradient."""
@@ -95,51 +96,69 @@ class SharedWeights:
         """What `work`, which may run the model, gives in the first process; the others help with what it asks for."""
         if 0 not in self.circle.ranks:
             return None
-        if parallel.rank() > 0:
-            while (number := parallel.said(DONE, self.circle)) != DONE:
-                self._take(number)
-            return None
-        self.asking = True
-        try:
-            return work()
-        finally:
-            self.asking = False
-            parallel.said(DONE, self.circle)
+        with self._joined():
+            if parallel.rank() > 0:
+                while (number := parallel.said(DONE, self.circle)) != DONE:
+                    self._take(number)
+                return None
+            self.asking = True
+            try:
+                return work()
+            finally:
+                self.asking = False
+                parallel.said(DONE, self.circle)
 
     @contextmanager
     def apart(self) -> Iterator[None]:
         """While each process runs the model as it likes, it has all blocks."""
-        self._forget()
         self._unwatch()
-        for group in self.groups:
-            group.lie_in(torch.empty(group.length, device=self.gradient.device, dtype=self.rooms[0].dtype))
-            self._gather(group).wait()
+        for group in self.whole:
+            group.lie_in(self._room(group))
+            group.gather(self.masters).wait()
         try:
             yield
         finally:
-            self._watch()
+            self._watch(self.parts)
 
     def release(self) -> None:
         """Let go of the model."""
-        self._forget()
         self._unwatch()
         for hook in self.sent:
             hook.remove()
         parallel.partings.remove(self.apart)
+        parallel.work_in_teams(1)
 
-    def _watch(self) -> None:
-        """From now on blocks lie in the two rooms, and are fetched when they are needed."""
+    @contextmanager
+    def _joined(self) -> Iterator[None]:
+        """While one process runs the model, blocks are not split."""
+        if self.sharing.split:
+            self._unwatch()
+            self._watch(self.whole)
+        yield
+        if self.sharing.split:
+            self._unwatch()
+            self._watch(self.parts)
+
+    def _watch(self, groups: Sequence[Group]) -> None:
+        """From now on blocks, or shares of them, lie in the two rooms and are fetched when they are needed."""
+        self.groups = groups
+        self.rooms = [self._room(max(groups, key=lambda group: group.length)) for _ in range(2)]
+        self.held: list[int | None] = [None, None]  # the number of the block in each room
+        self.coming: list[tuple[int, Works] | None] = [None, None]  # and of the one on its way there
+        self.undo: list[Callable[[], None]] = []
         number = 0
         for stack in self.stacks:
             last = number + len(stack) - 1
-            for block in stack:
-                self.groups[number].lie_in(self.rooms[number % 2])
+            for place, block in enumerate(stack):
+                groups[number].lie_in(self.rooms[number % 2])
                 after = number + 1 if number < last else None
-                before = number - 1 if number > last - len(stack) + 1 else None
-                self.hooks += self._hooks(block, number, before, after)
+                before = number - 1 if place else None
+                self._hook(block, number, before, after)
                 number += 1
+        if groups is not self.whole:
+            self.undo += [split(block, self.circle) for block in self.blocks]
 
-    def _hooks(self, block: Block, number: int, before: int | None, after: int | None) -> list[Any]:
+    def _hook(self, block: Block, number: int, before: int | None, after: int | None) -> None:
         def forward(module: nn.Module, arguments: Any) -> None:
             self._enter(number, after)
 
@@ -147,12 +166,17 @@ class SharedWeights:
             if output.requires_grad:
                 output.register_hook(lambda gradient: self._enter(number, before))
 
-        return [block.register_forward_pre_hook(forward), block.register_forward_hook(backward)]
+        hooks = block.register_forward_pre_hook(forward), block.register_forward_hook(backward)
+        self.undo += [hook.remove for hook in hooks]
 
     def _unwatch(self) -> None:
-        for hook in self.hooks:
-            hook.remove()
-        self.hooks = []
+        self._forget()
+        for undo in self.undo:
+            undo()
+        self.undo = []
+
+    def _room(self, group: Group) -> Tensor:
+        return torch.empty(group.length, device=self.gradient.device, dtype=self.dtype)
 
     def _enter(self, number: int, next: int | None) -> None:
         """A block is about to compute, and then, unless the first process runs alone, the one called `next`."""
@@ -178,7 +202,7 @@ class SharedWeights:
         if (coming is not None and coming[0] == number) or (coming is None and self.held[room] == number):
             return
         self.held[room] = None
-        self.coming[room] = number, self._gather(self.groups[number])
+        self.coming[room] = number, self.groups[number].gather(self.masters)
 
     def _forget(self) -> None:
         """The rooms are empty from now on."""
@@ -187,58 +211,18 @@ class SharedWeights:
                 coming[1].wait()
         self.held, self.coming = [None, None], [None, None]
 
-    def _gather(self, group: "Group") -> Works:
-        """Begin to put a group together where it lies."""
-        for span, part in group.parts:
-            if part.owner == self.circle.own:
-                group.room[span].copy_(part.held(self.masters))
-        return parallel.from_owners([(group.room[span], part.owner) for span, part in group.parts], self.circle)
-
-    def _hand_over(self, place: Place) -> Callable[[Tensor], None]:
-        """What sends the gradient of a parameter to its owners once it is whole."""
-        parts = list(self.layout.parts(place.start, place.stop))
-
-        def send(parameter: Tensor) -> None:
-            assert parameter.grad is not None
-            gradient = parameter.grad.reshape(-1).to(self.gradient.dtype)
-            parameter.grad = None
-            pieces = [gradient[part.start - place.start : part.stop - place.start] for part in parts]
-            while len(self.pending) >= PENDING:
-                self._add()
-            works = parallel.to_owners(zip(pieces, (part.owner for part in parts), strict=True), self.circle)
-            mine = [(part.held(self.gradients), piece) for part, piece in zip(parts, pieces, strict=True)]
-            own = [pair for pair, part in zip(mine, parts, strict=True) if part.owner == self.circle.own]
-            self.pending.append((works, own))
-
-        return send
+    def _hand_over(self, group: Group, place: Place, parameter: Tensor) -> None:
+        """The gradient of a parameter is whole: send it on its way."""
+        assert parameter.grad is not None
+        gradient = parameter.grad.to(self.gradient.dtype)
+        parameter.grad = None
+        while len(self.pending) >= PENDING:
+            self._add()
+        self.pending.append(group.hand_over(place, gradient, self.gradients))
 
     def _add(self) -> None:
         """Add the next gradient on its way to the step's sum."""
-        works, own = self.pending.popleft()
+        works, sums = self.pending.popleft()
         works.wait()
-        for total, piece in own:
+        for total, piece in sums:
             total += piece
-
-
-class Group:
-    """Parameters that are put together at once, one after the other in a flat room.
-
-    Attributes:
-        parts: their parts by owners, and where in the room each lies.
-    """
-
-    def __init__(self, layout: Layout, places: Sequence[Place]) -> None:
-        self.places = places
-        self.starts = list(accumulate((place.stop - place.start for place in places), initial=0))
-        self.length = self.starts[-1]
-        self.parts: list[tuple[slice, Part]] = []
-        for place, begin in zip(places, self.starts, strict=False):
-            for part in layout.parts(place.start, place.stop):
-                start = begin + part.start - place.start
-                self.parts.append((slice(start, start + part.stop - part.start), part))
-
-    def lie_in(self, room: Tensor) -> None:
-        """Let the parameters be views into a room of `length` or more."""
-        self.room = room
-        for place, (start, stop) in zip(self.places, pairwise(self.starts), strict=True):
-            place.parameter.data = room[start:stop].view(place.parameter.shape)

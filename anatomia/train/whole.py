@@ -68,7 +68,7 @@ class WholeWeights:
         self.gradient.zero_()
 
     def _parts(self, line: Tensor) -> list[tuple[Tensor, int]]:
-        return [(line[part.start : part.stop], part.owner) for part in self.layout.parts(0, self.layout.total)]
+        return [(line[part.start : part.stop], part.owner) for part in self.layout.parts()]
 
     def release(self) -> None:
         """Let go of the model."""

@@ -53,7 +53,7 @@ def preference(micro: int) -> Preference:
     return Preference([Judged(text, ((0, 1, 2), (1, 0, 1))) for text in texts], 5, micro, "listwise", 1, 1.0)
 
 
-def gradients(micro: int, within: int = 1) -> dict[str, list[float]]:
+def gradients(micro: int, within: int = 1, split: bool = False) -> dict[str, list[float]]:
     """The gradient of one step in 64 bits, of each objective. within: so many processes share out the weights."""
     torch.set_default_dtype(torch.float64)
     try:
@@ -65,7 +65,7 @@ def gradients(micro: int, within: int = 1) -> dict[str, list[float]]:
         }
         found = {}
         for name, (model, objective) in cases.items():
-            sharing = room.sharing(within) if within > 1 else None
+            sharing = room.sharing(within, split) if within > 1 else None
             optimizer = FlatOptimizer(model, OptimizerSettings(muon=True), torch.float64, sharing)
             sums = backward(model, objective, optimizer, 0)
             pieces = zip(optimizer.layout.cuts, optimizer.gradients, strict=True)
@@ -90,10 +90,43 @@ def job_gradients_hybrid(directory: Path) -> Any:
     return gradients(1, 2)
 
 
+def job_gradients_split(directory: Path) -> Any:
+    return gradients(1, 2, True)
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "qwen3": {"tied": False},
+    "biases": {"qkv_bias": True, "output_bias": True, "feed_bias": True, "norm": "layer", "qk_norm": False},
+    "learned": {"gated": False, "activation": "gelu", "positions": "learned", "feed_bias": True, "output_bias": True},
+    "side by side": {"parallel": True, "norms": 1, "norm": "layer", "gated": False, "activation": "gelu"},
+    "alibi": {"positions": "alibi", "layer_windows": (None, 5)},
+}
+
+
+def kinds(split: bool) -> dict[str, list[float]]:
+    """Logits and gradients of models of all kinds, in fp32."""
+    found = {}
+    for name, changes in KINDS.items():
+        model, objective = decoder(**changes), next_token(4)
+        sharing = room.sharing(2, True) if split else None
+        optimizer = FlatOptimizer(model, OptimizerSettings(), torch.float32, sharing)
+        with torch.no_grad():
+            logits = model(tokens(2, 11)).flatten()
+        backward(model, objective, optimizer, 0)
+        gradient = Pieces(list(zip(optimizer.layout.cuts, optimizer.gradients, strict=True)), optimizer.sharing).whole()
+        found[name] = [] if gradient is None else [*logits.tolist(), *gradient.tolist()]
+        optimizer.release()
+    return found
+
+
+def job_kinds_split(directory: Path) -> Any:
+    return kinds(True)
+
+
 @contextmanager
-def shared_among(within: int) -> Iterator[None]:
+def shared_among(within: int, split: bool = False) -> Iterator[None]:
     """Training finds that there is memory only for weights that are shared out among so many processes."""
-    before, room.choose = room.choose, lambda *arguments: (room.sharing(within), "shared")
+    before, room.choose = room.choose, lambda *arguments: (room.sharing(within, split), "shared")
     yield
     room.choose = before
 
@@ -106,6 +139,21 @@ def job_train_shared(directory: Path) -> Any:
 def job_train_hybrid(directory: Path) -> Any:
     with shared_among(2):
         return job_train(directory)
+
+
+def job_train_split(directory: Path) -> Any:
+    with shared_among(2, True):
+        return job_train(directory)
+
+
+def job_look_split(directory: Path) -> Any:
+    with shared_among(2, True):
+        return job_look(directory)
+
+
+def job_kill_split(directory: Path) -> Any:
+    with shared_among(2, True):
+        job_kill(directory)
 
 
 def job_kill_shared(directory: Path) -> Any:

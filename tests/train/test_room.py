@@ -1,5 +1,7 @@
 """The bytes that training takes, and what is done where there are not enough."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from model.tiny import decoder
@@ -45,13 +47,13 @@ def scarce(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Eight processes on two computers, each with 100 GB; who shares weights out with whom is only said."""
     monkeypatch.setattr(parallel, "size", lambda: 8)
     monkeypatch.setattr(parallel, "numbers", lambda value, circle: [value])
-    monkeypatch.setattr(room, "sharing", lambda within: Sharing(Circle(range(within)), weights=True))
+    monkeypatch.setattr(room, "sharing", lambda within, split: Sharing(Circle(range(within)), None, True, split))
     monkeypatch.setattr(room, "usable_memory", lambda: 100 * GB)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
     return monkeypatch
 
 
-@pytest.mark.parametrize(("gigabytes", "within"), [(130, 0), (90, 0), (80, 4), (55, 4), (50, 8), (32, 8)])
+@pytest.mark.parametrize(("gigabytes", "within"), [(130, 0), (90, 0), (80, 4), (55, 4), (50, 8), (40, 8)])
 def test_weights_are_shared_out_among_as_few_as_is_enough(
     scarce: pytest.MonkeyPatch, gigabytes: int, within: int
 ) -> None:
@@ -60,9 +62,24 @@ def test_weights_are_shared_out_among_as_few_as_is_enough(
     sharing, note = choose(large(), False, torch.float32)
     assert sharing.weights == bool(within)
     assert len(sharing.circle.ranks) == (within or 8)
+    assert not sharing.split
     assert note.startswith(f"the weights are shared out among {within} processes: training takes") == bool(within)
     if note:
         assert sentence(note).startswith(f"wagi są podzielone (liczba procesów: {within}): trening zajmuje")
+
+
+def test_blocks_are_split_where_two_of_them_are_too_large(scarce: pytest.MonkeyPatch) -> None:
+    """Five billion parameters in two blocks; heads that cannot be divided leave them whole."""
+    scarce.setattr(room, "usable_memory", lambda: 220 * GB)
+    shape = DecoderConfig(8192, 16384, 2, 128, 128, 128, 32768, 2048)
+    with torch.device("meta"):
+        divisible, prime = Decoder(shape), Decoder(replace(shape, heads=129, kv_heads=43))
+    sharing, note = choose(divisible, False, torch.float32)
+    assert (len(sharing.circle.ranks), sharing.split) == (8, True)
+    assert note.startswith("every block is split among 8 processes: training takes")
+    assert sentence(note).startswith("każdy blok jest podzielony (liczba procesów: 8): trening zajmuje")
+    with pytest.raises(UserError, match=r"training 4,798 million parameters takes 60\.0 GB in each process"):
+        choose(prime, False, torch.float32)
 
 
 def test_what_fits_nowhere_is_refused_with_numbers(scarce: pytest.MonkeyPatch) -> None:
@@ -70,10 +87,10 @@ def test_what_fits_nowhere_is_refused_with_numbers(scarce: pytest.MonkeyPatch) -
     with pytest.raises(UserError) as caught:
         choose(large(), False, torch.bfloat16)
     assert str(caught.value) == (
-        "training 1,359 million parameters takes 7.3 GB in each process (of 8), which has 5.0 GB; "
+        "training 1,359 million parameters takes 7.0 GB in each process (of 8), which has 5.0 GB; "
         "lower model.layers or model.width, or use more computers or GPUs"
     )
-    assert sentence(str(caught.value)).startswith("trening 1,359 mln parametrów zajmuje 7.3 GB w każdym procesie")
+    assert sentence(str(caught.value)).startswith("trening 1,359 mln parametrów zajmuje 7.0 GB w każdym procesie")
 
 
 def test_one_process_is_refused_what_it_cannot_hold(monkeypatch: pytest.MonkeyPatch) -> None:
