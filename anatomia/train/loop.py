@@ -141,8 +141,10 @@ def backward(model: nn.Module, objective: Objective[Any], optimizer: FlatOptimiz
     totals: dict[str, Tensor | float] = {}
     pieces = objective.micro_batches(model, step)
     mine = parallel.share(pieces)
-    for micro in mine:
+    for number, micro in enumerate(mine, start=1):
         loss, shares = objective.loss(model, micro)
+        if number == len(mine):
+            optimizer.close()
         loss.backward()
         optimizer.accumulate()
         for key, value in {"loss": loss.detach(), **shares}.items():

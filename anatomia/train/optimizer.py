@@ -69,11 +69,11 @@ class FlatOptimizer:
             self.masters = [layout.read(span) for span in spans]
             self.working = SharedWeights(model, layout, sharing, self.masters, dtype)
         elif parallel.size() == 1 and dtype == torch.float32:  # masters are what the model computes with
-            self.working = whole = WholeWeights(layout, circle, dtype)
+            self.working = whole = WholeWeights(model, layout, circle, dtype)
             self.masters = [whole.weights[span] for span in spans]
         else:
             self.masters = [layout.read(span) for span in spans]
-            self.working = WholeWeights(layout, circle, dtype)
+            self.working = WholeWeights(model, layout, circle, dtype, sharing.early)
         self.gradients = self.working.gradients
         self.momentum = torch.zeros_like(self.masters[0])
         self.stacks = layout.stacks(circle.own)
@@ -99,6 +99,10 @@ class FlatOptimizer:
     def accumulate(self) -> None:
         """Add the gradients of one micro-batch to the step's sum."""
         self.working.accumulate()
+
+    def close(self) -> None:
+        """The next micro-batch is this process's last of the step."""
+        self.working.close()
 
     def collect(self) -> None:
         """Sum the gradients of all processes, after the step's last micro-batch."""

@@ -93,13 +93,15 @@ class Sharing:
     Attributes:
         circle: each of its processes keeps a part of the masters and moments. replicas: the processes that keep the
             same part in other circles, or None where all are in one. weights: whether the working weights are shared
-            out among the circle too. split: whether its processes split every block and compute it together.
+            out among the circle too. split: whether its processes split every block and compute it together. early:
+            whether gradients are summed one by one while others are computed, where the weights are whole.
     """
 
     circle: Circle
     replicas: Circle | None = None
     weights: bool = False
     split: bool = False
+    early: bool = False
 
 
 def everyone() -> Circle:

@@ -141,8 +141,9 @@ def choose(model: nn.Module, muon: bool, dtype: torch.dtype) -> tuple[Sharing, s
     memory = min(parallel.numbers(room.memory, parallel.everyone()))  # of the poorest, so that all choose alike
     ways = room.ways(load)
     needed, within, split = next((way for way in ways if way[0] <= FULL * memory), min(ways))
-    if within == 1:
-        return Sharing(parallel.everyone()), ""
+    if within == 1:  # among computers, or GPUs, the processors have nothing to do with sending
+        early = room.device == "cuda" or room.local < room.processes
+        return Sharing(parallel.everyone(), early=early and room.processes > 1), ""
     what = "every block is split" if split else "the weights are shared out"
     return sharing(within, split), (
         f"{what} among {within} processes: training takes {gigabytes(needed)} GB in each of them, which has "

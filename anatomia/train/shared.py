@@ -77,6 +77,9 @@ class SharedWeights:
         while self.pending:
             self._add()
 
+    def close(self) -> None:
+        """The next micro-batch is the last."""
+
     def collect(self) -> None:
         """Sum the step's gradient over all circles, where there are several."""
         if self.sharing.replicas is not None:

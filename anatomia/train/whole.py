@@ -1,14 +1,15 @@
 """Working weights that every process holds whole, in one flat buffer, and their gradients in another."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from anatomia.train import parallel
 from anatomia.train.layout import Layout
-from anatomia.train.parallel import Circle
+from anatomia.train.parallel import Circle, Works
 
 T = TypeVar("T")
 
@@ -16,6 +17,10 @@ T = TypeVar("T")
 class WholeWeights:
     """The model's parameters become views into one flat buffer of `dtype`, their gradients views into another; those of
     several micro-batches are summed in fp32.
+
+    Args:
+        early: send the sums of gradients one by one while others are computed: worth while where sending takes no work
+            from the processors that compute, or much longer.
 
     Attributes:
         weights: [total] of `dtype`. gradient: [total] fp32, the step's sum; after `collect` only the parts that this
@@ -25,7 +30,9 @@ class WholeWeights:
 
     together = False
 
-    def __init__(self, layout: Layout, circle: Circle, dtype: torch.dtype) -> None:
+    def __init__(
+        self, model: nn.Module, layout: Layout, circle: Circle, dtype: torch.dtype, early: bool = False
+    ) -> None:
         self.layout, self.circle = layout, circle
         device = layout.places[0].parameter.device
         self.gradient = torch.zeros(layout.total, device=device)
@@ -33,6 +40,14 @@ class WholeWeights:
         same = dtype == torch.float32
         self.weights = torch.empty(layout.total, device=device, dtype=dtype)
         self.low_gradient = self.gradient if same else torch.zeros(layout.total, device=device, dtype=dtype)
+        position = {id(p): number for number, p in enumerate(model.parameters())}
+        self.order = sorted(layout.places, key=lambda place: -position[id(place.parameter)])  # as gradients come
+        self.closing, self.ready, self.sent = False, set[int](), list[Works]()
+        self.hooks: list[Any] = []
+        if early:
+            for number, place in enumerate(self.order):
+                hook = partial(self._add, number)
+                self.hooks.append(place.parameter.register_post_accumulate_grad_hook(hook))
         with torch.no_grad():
             for place in layout.places:
                 p, span = place.parameter, slice(place.start, place.stop)
@@ -42,13 +57,22 @@ class WholeWeights:
 
     def accumulate(self) -> None:
         """Add the gradients of one micro-batch to the step's sum."""
-        if self.low_gradient is not self.gradient:
+        if self.low_gradient is not self.gradient and not self.closing:
             self.gradient += self.low_gradient
             self.low_gradient.zero_()
 
+    def close(self) -> None:
+        """The next micro-batch is the last: what is computed of its gradient is sent while the rest still is."""
+        self.closing = bool(self.hooks)
+
     def collect(self) -> None:
         """Sum the gradients of all processes, each part into its owner's."""
-        if len(self.circle.ranks) > 1:
+        if self.hooks:
+            self._send(len(self.order))
+            for works in self.sent:
+                works.wait()
+            self.closing, self.ready, self.sent = False, set(), []
+        elif len(self.circle.ranks) > 1:
             parallel.to_owners(self._parts(self.gradient), self.circle).wait()
 
     def publish(self, masters: Sequence[Tensor]) -> None:
@@ -67,10 +91,30 @@ class WholeWeights:
         """Forget the step's gradient."""
         self.gradient.zero_()
 
+    def _add(self, number: int, parameter: Tensor) -> None:
+        """The gradient of a parameter is whole, as far as the micro-batch goes; of the last, it is sent in its turn."""
+        if not self.closing:
+            return
+        span = slice(self.order[number].start, self.order[number].stop)
+        if self.low_gradient is not self.gradient:
+            self.gradient[span] += self.low_gradient[span]
+            self.low_gradient[span].zero_()
+        self.ready.add(number)
+        first = len(self.sent)
+        self._send(next(n for n in range(first, len(self.order) + 1) if n not in self.ready))
+
+    def _send(self, stop: int) -> None:
+        """Begin to sum the gradients of the parameters up to `stop`, in an order that is the same everywhere."""
+        for place in self.order[len(self.sent) : stop]:
+            parts = [(self.gradient[part.start : part.stop], part.owner) for part in self.layout.parts(place)]
+            self.sent.append(parallel.to_owners(parts, self.circle))
+
     def _parts(self, line: Tensor) -> list[tuple[Tensor, int]]:
         return [(line[part.start : part.stop], part.owner) for part in self.layout.parts()]
 
     def release(self) -> None:
         """Let go of the model."""
+        for hook in self.hooks:
+            hook.remove()
         for place in self.layout.places:
             place.parameter.grad = None

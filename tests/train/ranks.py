@@ -34,6 +34,7 @@ from anatomia.tokens.batches import Batch, Packed  # noqa: E402
 from anatomia.train import parallel, room  # noqa: E402
 from anatomia.train.loop import backward, train  # noqa: E402
 from anatomia.train.optimizer import MOMENTS, FlatOptimizer, OptimizerSettings  # noqa: E402
+from anatomia.train.parallel import Sharing  # noqa: E402
 from anatomia.train.pieces import Pieces  # noqa: E402
 
 STEPS = 14
@@ -53,8 +54,8 @@ def preference(micro: int) -> Preference:
     return Preference([Judged(text, ((0, 1, 2), (1, 0, 1))) for text in texts], 5, micro, "listwise", 1, 1.0)
 
 
-def gradients(micro: int, within: int = 1, split: bool = False) -> dict[str, list[float]]:
-    """The gradient of one step in 64 bits, of each objective. within: so many processes share out the weights."""
+def gradients(micro: int, sharing: Sharing | None = None) -> dict[str, list[float]]:
+    """The gradient of one step in 64 bits, of each objective."""
     torch.set_default_dtype(torch.float64)
     try:
         plain = documents()
@@ -65,7 +66,6 @@ def gradients(micro: int, within: int = 1, split: bool = False) -> dict[str, lis
         }
         found = {}
         for name, (model, objective) in cases.items():
-            sharing = room.sharing(within, split) if within > 1 else None
             optimizer = FlatOptimizer(model, OptimizerSettings(muon=True), torch.float64, sharing)
             sums = backward(model, objective, optimizer, 0)
             pieces = zip(optimizer.layout.cuts, optimizer.gradients, strict=True)
@@ -82,16 +82,25 @@ def job_gradients(directory: Path) -> Any:
     return gradients(4)
 
 
+def both(sharing: Sharing) -> dict[str, list[float]]:
+    """In pieces of one row, of which some process has one more than others, and in as few as there can be."""
+    return gradients(1, sharing) | {f"{name}, large pieces": found for name, found in gradients(99, sharing).items()}
+
+
+def job_gradients_early(directory: Path) -> Any:
+    return both(Sharing(parallel.everyone(), early=True))
+
+
 def job_gradients_shared(directory: Path) -> Any:
-    return gradients(1, parallel.size()) | {f"{name}, pieces": v for name, v in gradients(99, parallel.size()).items()}
+    return both(room.sharing(parallel.size()))
 
 
 def job_gradients_hybrid(directory: Path) -> Any:
-    return gradients(1, 2)
+    return both(room.sharing(2))
 
 
 def job_gradients_split(directory: Path) -> Any:
-    return gradients(1, 2, True)
+    return both(room.sharing(2, True))
 
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -126,9 +135,21 @@ def job_kinds_split(directory: Path) -> Any:
 @contextmanager
 def shared_among(within: int, split: bool = False) -> Iterator[None]:
     """Training finds that there is memory only for weights that are shared out among so many processes."""
-    before, room.choose = room.choose, lambda *arguments: (room.sharing(within, split), "shared")
+    with chosen(room.sharing(within, split)):
+        yield
+
+
+@contextmanager
+def chosen(sharing: Sharing) -> Iterator[None]:
+    """Training finds that this is the way to share."""
+    before, room.choose = room.choose, lambda *arguments: (sharing, "shared")
     yield
     room.choose = before
+
+
+def job_train_early(directory: Path) -> Any:
+    with chosen(Sharing(parallel.everyone(), early=True)):
+        return job_train(directory)
 
 
 def job_train_shared(directory: Path) -> Any:

@@ -35,7 +35,8 @@ def by_three(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     """What three processes find: gradients, training, the same again, and once more killed on the way."""
     place = tmp_path_factory.mktemp("three")
     again = ("kill", place / "killed"), ("resume", place / "killed")
-    return together(3, ("gradients", place), ("train", place / "1"), ("train", place / "2"), *again)
+    early = ("gradients early", place), ("train early", place / "early")
+    return together(3, ("gradients", place), ("train", place / "1"), ("train", place / "2"), *again, *early)
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,17 @@ def close(found: list[dict[str, Any]], meant: list[dict[str, Any]]) -> None:
 def test_the_number_of_processes_changes_nothing(by_three: list[Any], whole: dict[str, list[float]]) -> None:
     for name, found in by_three[0].items():
         assert far(found, whole[name]) < EXACT[name], name
+
+
+def test_nor_does_sending_gradients_early(by_three: list[Any], whole: dict[str, list[float]], alone: Any) -> None:
+    """Also where a process has nothing to compute in a step."""
+    assert len(by_three[5]) == 4
+    for name, found in by_three[5].items():
+        name = name.partition(",")[0]
+        assert far(found[2:], whole[name][2:]) < EXACT[name], name
+    trained = by_three[6]["next token"]
+    close(trained["steps"], alone["next token"]["steps"])
+    assert len(set(trained["weights"])) == 1
 
 
 @pytest.mark.parametrize("name", ["next token", "ppo"])

@@ -63,6 +63,7 @@ def test_weights_are_shared_out_among_as_few_as_is_enough(
     assert sharing.weights == bool(within)
     assert len(sharing.circle.ranks) == (within or 8)
     assert not sharing.split
+    assert sharing.early == (not within)  # there are two computers
     assert note.startswith(f"the weights are shared out among {within} processes: training takes") == bool(within)
     if note:
         assert sentence(note).startswith(f"wagi są podzielone (liczba procesów: {within}): trening zajmuje")

@@ -34,10 +34,13 @@ def by_three(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
 def by_four(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], Path]:
     """What four processes find that share the weights out in twos; they are killed at last."""
     place = tmp_path_factory.mktemp("four")
-    return together(4, ("gradients hybrid", place), ("kill hybrid", place / "killed")), place / "killed"
+    work = ("gradients hybrid", place), ("gradients split", place), ("kill hybrid", place / "killed")
+    return together(4, *work), place / "killed"
 
 
 def same_gradients(found: dict[str, list[float]], whole: dict[str, list[float]]) -> None:
+    """Loss, tokens, norm and gradient of each objective, in small pieces and in large ones."""
+    assert len(found) == 2 * len(whole) == 4
     for name, values in found.items():
         meant = whole[name.partition(",")[0]]
         assert far(values[:2], meant[:2]) < EXACT[name.partition(",")[0]], name
@@ -45,14 +48,12 @@ def same_gradients(found: dict[str, list[float]], whole: dict[str, list[float]])
 
 
 def test_gradients_are_those_of_one_process(by_three: list[Any], whole: dict[str, list[float]]) -> None:
-    """In pieces of one row, of which some process has one more than others, and in one piece."""
-    assert len(by_three[0]) == 4
     same_gradients(by_three[0], whole)
 
 
-def test_gradients_shared_out_in_twos_are_too(by_four: Any, whole: dict[str, list[float]]) -> None:
-    assert len(by_four[0][0]) == 2
-    same_gradients(by_four[0][0], whole)
+@pytest.mark.parametrize("job", [0, 1], ids=["shared", "split"])
+def test_gradients_are_too_where_two_times_two_share(by_four: Any, whole: dict[str, list[float]], job: int) -> None:
+    same_gradients(by_four[0][job], whole)
 
 
 @pytest.mark.parametrize("name", ["next token", "ppo"])
