@@ -64,6 +64,11 @@ class Load:
         here = self.width * (2 * self.outer + 3 * block) + 4 * (self.outer + block)
         return here + (4 * self.total + self.kept) / processes
 
+    def begun(self, processes: int) -> float:
+        """Bytes in each of so many processes before that: the model as it came, in fp32, while every process takes its
+        part of masters and gradients."""
+        return 4 * self.total * (1 + 2 / processes)
+
 
 @dataclass(frozen=True)
 class Room:
@@ -94,7 +99,9 @@ class Room:
 
     def shared(self, load: Load, within: int, split: bool = False) -> float:
         """The same with weights shared out among `within` processes; infinite where blocks cannot be split so."""
-        return math.inf if split and load.grain % within else load.shared(within, split) + self._copy(load)
+        if split and load.grain % within:
+            return math.inf
+        return max(load.shared(within, split) + self._copy(load), load.begun(within))
 
     def ways(self, load: Load) -> list[tuple[float, int, bool]]:
         """How training can be shared out, the quickest first: bytes that it takes of each process's memory; among how

@@ -35,11 +35,18 @@ class WholeWeights:
     ) -> None:
         self.layout, self.circle = layout, circle
         device = layout.places[0].parameter.device
-        self.gradient = torch.zeros(layout.total, device=device)
+        self.weights = torch.empty(layout.total, device=device, dtype=dtype)
+        with torch.no_grad():
+            for place in layout.places:
+                p, span = place.parameter, slice(place.start, place.stop)
+                self.weights[span] = p.detach().reshape(-1)
+                p.data = self.weights[span].view(p.shape)
+        self.gradient = torch.zeros(layout.total, device=device)  # only now, when the model as it came has made room
         self.gradients = [self.gradient[span] for span in layout.spans(circle.own)]
         same = dtype == torch.float32
-        self.weights = torch.empty(layout.total, device=device, dtype=dtype)
         self.low_gradient = self.gradient if same else torch.zeros(layout.total, device=device, dtype=dtype)
+        for place in layout.places:
+            place.parameter.grad = self.low_gradient[place.start : place.stop].view(place.shape)
         position = {id(p): number for number, p in enumerate(model.parameters())}
         self.order = sorted(layout.places, key=lambda place: -position[id(place.parameter)])  # as gradients come
         self.closing, self.ready, self.sent = False, set[int](), list[Works]()
@@ -48,12 +55,6 @@ class WholeWeights:
             for number, place in enumerate(self.order):
                 hook = partial(self._add, number)
                 self.hooks.append(place.parameter.register_post_accumulate_grad_hook(hook))
-        with torch.no_grad():
-            for place in layout.places:
-                p, span = place.parameter, slice(place.start, place.stop)
-                self.weights[span] = p.detach().reshape(-1)
-                p.data = self.weights[span].view(p.shape)
-                p.grad = self.low_gradient[span].view(p.shape)
 
     def accumulate(self) -> None:
         """Add the gradients of one micro-batch to the step's sum."""

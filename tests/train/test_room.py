@@ -94,6 +94,13 @@ def test_what_fits_nowhere_is_refused_with_numbers(scarce: pytest.MonkeyPatch) -
     assert sentence(str(caught.value)).startswith("trening 1,359 mln parametrów zajmuje 7.0 GB w każdym procesie")
 
 
+def test_the_model_as_it_comes_must_fit_every_process() -> None:
+    """However many share it out afterwards: 4 bytes of each of 1.36 billion parameters, and little more."""
+    load = Load.of(large(), False, torch.bfloat16)
+    for count, gigabytes in ((8, 6.8), (64, 5.6), (1024, 5.4)):
+        assert room.Room("cuda", count, count, 0.0).shared(load, count) == pytest.approx(gigabytes * GB, rel=0.01)
+
+
 def test_one_process_is_refused_what_it_cannot_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights, gradients, two moments and a copy of a checkpoint: 28 bytes per parameter."""
     monkeypatch.setattr(room, "usable_memory", lambda: 38 * GB)
