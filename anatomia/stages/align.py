@@ -93,7 +93,7 @@ def run(context: Context) -> Metrics:
     fitting = [ids for ids in encoded if len(ids) + settings.max_new <= model.config.context]
     if not fitting:
         raise UserError(
-            f"align.prompts: none of {len(prompts)} prompts leaves room for align.max_new = {settings.max_new}"
+            f"align.prompts: no prompt (of {len(prompts)}) leaves room for align.max_new = {settings.max_new}"
         )
     reward = load_scalar(reward_artifact.path).to(recall().device).eval().requires_grad_(False)
     record = read_json(reward_artifact.file("normalization.json"))

@@ -54,7 +54,7 @@ def run(context: Context) -> Metrics:
     items, names, too_long = load_items(ranks, vocabulary, decoder.config.context)
     if not items["train"]:
         limit = decoder.config.context
-        raise UserError(f"no ranking is left to learn from: {too_long} prompts exceed the context of {limit} tokens")
+        raise UserError(f"no ranking is left to learn from: prompts longer than the context ({limit} tokens): {too_long}")
     batch = min(settings.batch, len(items["train"]))
     steps = max(1, int(np.ceil(settings.epochs * len(items["train"]) / batch)))
     micro = min(settings.micro_batch, batch)
