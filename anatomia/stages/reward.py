@@ -54,7 +54,9 @@ def run(context: Context) -> Metrics:
     items, names, too_long = load_items(ranks, vocabulary, decoder.config.context)
     if not items["train"]:
         limit = decoder.config.context
-        raise UserError(f"no ranking is left to learn from: prompts longer than the context ({limit} tokens): {too_long}")
+        raise UserError(
+            f"no ranking is left to learn from: prompts longer than the context ({limit} tokens): {too_long}"
+        )
     batch = min(settings.batch, len(items["train"]))
     steps = max(1, int(np.ceil(settings.epochs * len(items["train"]) / batch)))
     micro = min(settings.micro_batch, batch)
