@@ -285,6 +285,8 @@ def _explain(kind: type[BaseModel], error: Any, section: str, where: Callable[[s
         return f"{place}: {key} is not a setting{meant(path[-1], fields)}; there are: {', '.join(fields)}"
     if error["type"] == "missing":
         return f"{place}: {key} is missing; set it"
+    if error["type"] == "too_short":
+        return f"{place}: {key} = {_show(error['input'])} is empty; name something, or leave the key out"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if not path:  # a validator over the whole section names the key itself
         return f"{place}: {message}"

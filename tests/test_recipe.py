@@ -85,6 +85,19 @@ def test_a_mistake_is_one_line_that_names_it(
     assert all(word in said for word in words), said
 
 
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("pretrain.learning_rate=inf", "learning_rate = Infinity: .*finite"),
+        ("corpus.sources=[]", "sources = .* is empty"),
+    ],
+)
+def test_no_setting_is_endless_and_no_list_that_is_needed_is_empty(override: str, words: str) -> None:
+    sections = recipes.section_classes(stages.modules())
+    with pytest.raises(UserError, match=words):
+        read(find("world"), sections, [override])
+
+
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_bytes("nazwa = 'żółw'".encode("utf-16"))
     with pytest.raises(UserError, match="UTF-8"):
