@@ -3,12 +3,12 @@
     python -m bench.equal_loss RUN [--steps 400] [--seeds 1 2 3] [--rates 1e-3 2e-3 4e-3] [--ours 80 120 160 200]
 
 RUN is a run of real texts that has come to its tokenizer (`anatomia run … --until tokenizer`). The peer trains for a
-fixed number of steps of 16 rows of 256 tokens: bfloat16 autocast, compiled, fused AdamW, warm-up and the same
-warm-up/stable/decay schedule as ours, documents one after the other; its learning rate is the one of --rates that is
-best with the first seed. Then we train on the same documents for each number of steps in --ours, each a whole schedule,
-until one ends at the peer's bits per byte or below. Every model is weighed by one evaluator: all validation documents,
-each by itself. Seconds are those of training steps, the first one's compiling included; every training is a process of
-its own, with the settings of the C library that `anatomia run` begins with.
+fixed number of steps of 16 rows of 256 tokens: bfloat16 autocast, compiled, fused AdamW, our warm-up/stable/decay
+schedule, rows cut from the documents end to end and shuffled; its learning rate is the one of --rates that is best with
+the first seed. Then we train on the same documents for each number of steps in --ours, each a whole schedule, until one
+ends at the peer's bits per byte or below. Every model is weighed by one evaluator: all validation documents, each by
+itself. Seconds are those of training steps, the first one's compiling included; every training is a process of its own,
+with the settings of the C library that `anatomia run` begins with.
 """
 
 import argparse
@@ -131,7 +131,7 @@ def ours(run: Path, steps: int, seed: int, rate: float, threads: int) -> dict[st
 
 
 def peer(run: Path, steps: int, seed: int, rate: float, threads: int) -> dict[str, float]:
-    """A Llama of the same shape in transformers, on the same documents one after the other."""
+    """A Llama of the same shape in transformers, on rows of the same documents."""
     prepare(threads)
     import numpy as np
     import torch
@@ -144,9 +144,8 @@ def peer(run: Path, steps: int, seed: int, rate: float, threads: int) -> dict[st
 
     torch.use_deterministic_algorithms(False)
     shard, length = read_shard(run / "tokenizer", "train"), SHAPE["context"]
-    order = np.random.default_rng(seed).permutation(len(shard))
-    stream = torch.from_numpy(np.concatenate([shard.document(int(number)) for number in order]).astype(np.int64))
-    rows = stream[: len(stream) // length * length].view(-1, length)
+    rows = torch.from_numpy(np.asarray(shard.tokens[: len(shard.tokens) // length * length]).astype(np.int64))
+    rows = rows.view(-1, length)[torch.from_numpy(np.random.default_rng(seed).permutation(len(rows) // length))]
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=math.ceil(Vocabulary.load(run / "tokenizer").size / 8) * 8, hidden_size=SHAPE["width"],
