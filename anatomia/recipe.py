@@ -288,6 +288,8 @@ def _explain(kind: type[BaseModel], error: Any, section: str, where: Callable[[s
     if error["type"] == "too_short":
         return f"{place}: {key} = {_show(error['input'])} is empty; name something, or leave the key out"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if error["type"] == "tuple_type":
+        message = "should be a list, in brackets"
     if not path:  # a validator over the whole section names the key itself
         return f"{place}: {message}"
     return f"{place}: {key} = {_show(error['input'])}: {message}"

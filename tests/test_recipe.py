@@ -1,6 +1,7 @@
 """Recipes: what a person writes, and the one line they get when it is wrong."""
 
 import pickle
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from anatomia import stages
 from anatomia.base.errors import UserError
 from anatomia.base.settings import Settings
 from anatomia.recipe import Recipe, build, check, find, read, to_toml
+from anatomia.stages import corpus
 
 
 def recipe(tmp_path: Path, text: str, *overrides: str) -> Recipe:
@@ -179,3 +181,44 @@ values = st.recursive(
 @given(st.dictionaries(words, values, max_size=5))
 def test_any_settings_survive_toml(table: dict[str, Any]) -> None:
     assert tomllib.loads(to_toml(table)) == table
+
+
+def world(*overrides: str) -> Recipe:
+    return read(find("world"), recipes.section_classes(stages.modules()), overrides)
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("pretrain.steps=true", "pretrain.steps = true: should be a valid integer"),
+        ("reward.matching=true", "reward.matching = true: should be a valid number"),
+        ('pretrain.learning_rate="0.1"', 'pretrain.learning_rate = "0.1": should be a valid number'),
+        ("pretrain.steps=99999999999999999999", "should be less than or equal to 1000000000"),
+        ("model.context=100000000", "should be less than or equal to 1048576"),
+        ("languages=pl", 'languages = "pl": should be a list, in brackets'),
+    ],
+)
+def test_what_is_no_sensible_number_or_list_is_refused(override: str, words: str) -> None:
+    with pytest.raises(UserError, match=re.escape(words)):
+        world(override)
+
+
+def test_numbers_may_be_written_whole_and_switches_as_such() -> None:
+    got = world("pretrain.learning_rate=1", "corpus.quality=false")
+    assert got.pretrain.learning_rate == 1.0
+    assert got.corpus.quality is False
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("languages=[xx]", "languages: 'xx' is none that is recognised"),
+        ("corpus.sources=[{}]", "there is nothing in"),
+    ],
+)
+def test_languages_and_sources_that_give_nothing_are_refused_before_anything_runs(
+    override: str, words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.txt").touch()
+    with pytest.raises(UserError, match=re.escape(words)):
+        check(world(override.format(tmp_path / "empty.txt")), tmp_path, [corpus.STAGE])

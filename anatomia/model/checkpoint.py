@@ -104,8 +104,8 @@ def load_model(directory: Path) -> Decoder:
         UserError: there is none, its files are damaged or do not fit each other, or it is of a kind not supported.
     """
     config, weights = load_config(directory), Weights(directory)
-    if not config.tied and HEAD not in weights and SCORE in weights:
-        raise UserError(f"{directory} is a reward model (no {HEAD}) and cannot write; give a language model")
+    if SCORE in weights:
+        raise UserError(f"{directory} is a reward model (it has {SCORE}) and cannot write; give a language model")
     return fill(config, weights, directory)
 
 

@@ -17,6 +17,7 @@ from anatomia.text.crawl import Page, Refused
 from anatomia.text.document import Document
 from anatomia.text.engine import map_ordered
 from anatomia.text.gather import Gathered, gather
+from anatomia.text.language import recognised
 from anatomia.text.parts import Part, key_of, read_part, write_part
 from anatomia.text.quality import RULES, Limits
 from anatomia.text.refine import Refinement, refine
@@ -232,7 +233,16 @@ def _metrics(funnel: list[dict[str, Any]], gathered: Gathered) -> Metrics:
 
 
 def _check(recipe: Any, root: Path) -> None:
-    files_of(recipe.corpus.sources, root)
+    files = files_of(recipe.corpus.sources, root)
+    if files and WORLD not in recipe.corpus.sources and not any(path.stat().st_size for path in files):
+        raise UserError(
+            f"corpus.sources: there is nothing in {files[0]} or any other of these files; give files with text"
+        )
+    for language in recipe.corpus.languages:
+        if language not in recognised():
+            raise UserError(
+                f"languages: {language!r} is none that is recognised; give codes of ISO 639-1, such as 'pl'"
+            )
 
 
 def _reads(recipe: Any, root: Path) -> list[Path]:

@@ -57,7 +57,7 @@ class ModelSettings(Settings):
     kv_heads: int | None = None
     head_size: int | None = None
     hidden: int | None = None
-    context: int = Field(default=256, ge=8)
+    context: int = Field(default=256, ge=8, le=1 << 20)
     rope_theta: float = 10000.0
     tied: bool = True
 
@@ -94,9 +94,9 @@ class PretrainSettings(TrainingSettings):
     model_config = ConfigDict(populate_by_name=True)
 
     from_: str | None = Field(default=None, alias="from")
-    steps: int = Field(default=1500, ge=0)
+    steps: int = Field(default=1500, ge=0, le=10**9)
     batch: int = Field(default=16, ge=1)
-    context: int | None = Field(default=None, ge=8)
+    context: int | None = Field(default=None, ge=8, le=1 << 20)
     optimizer: Literal["adamw", "muon"] = "muon"
     learning_rate: float = Field(default=3e-3, gt=0)
     validate_every: int = Field(default=250, ge=1)

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from resiliparse.parse.lang import detect_fast
+from resiliparse.parse.lang import detect_fast, supported_langs
 
 SAMPLE = 20_000  # characters looked at; more changes no answer
 UNLIKE = 800  # a profile further away than this is no language's prose (lists of numbers, code, very short texts)
@@ -21,6 +21,11 @@ STOP_WORDS: Mapping[str, frozenset[str]] = {
     ),
 }
 _TELLING = 0.05  # share of such words from which a short text's language is settled
+
+
+def recognised() -> frozenset[str]:
+    """The codes that `detect` may answer with."""
+    return frozenset(supported_langs()) | STOP_WORDS.keys()
 
 
 def detect(text: str, expected: str = "") -> str:
