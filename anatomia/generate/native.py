@@ -60,9 +60,10 @@ def kernel() -> ctypes.CDLL:
 
 def supports(model: Decoder) -> bool:
     """Whether the kernel can stand in for this model: on a CPU, in a format and with options that it knows, and with
-    all of its weights there: where several processes share them out, hooks fetch a block when it computes."""
+    all of its weights there and nothing beside them: adapters are not in the weights, and where several processes share
+    those out, hooks fetch a block when it computes."""
     weight = model.embedding
-    if any(block._forward_pre_hooks for block in model.blocks):
+    if model.adapted is not None or any(block._forward_pre_hooks for block in model.blocks):
         return False
     if weight.device.type != "cpu" or weight.dtype not in (torch.float32, torch.bfloat16):
         return False

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from anatomia.base.errors import UserError
 from anatomia.base.files import write_json
+from anatomia.model.adapters_files import DIRECTORY, load_beside, save_adapter
 from anatomia.model.config import DecoderConfig
 from anatomia.model.decoder import Decoder
 from anatomia.model.families import FAMILIES
@@ -27,7 +28,8 @@ def save_model(
     generation: dict[str, Any] | None = None,
     shard_bytes: int = SHARD,
 ) -> None:
-    """Write `config.json`, the weights and, for a decoder, `generation_config.json`.
+    """Write `config.json`, the weights and, for a decoder, `generation_config.json`; an adapter in force, which the
+    weights have not taken up, in the directory `adapter` beside them.
 
     The weights are written in the number format they were once read in if that loses nothing, and else in fp32. More
     than `shard_bytes` become several files. The tokenizer's files are the vocabulary's to write (`Vocabulary.save`).
@@ -43,6 +45,9 @@ def save_model(
         tensors.pop(HEAD, None)
         tensors[SCORE] = model.score.detach().float().cpu().contiguous()
     config, tensors = lossless(decoder.config, tensors)
+    if decoder.adapter is not None:
+        save_adapter(directory / DIRECTORY, decoder, str(decoder.adapted))
+        config = replace(config, context=config.context + decoder.adapter.tokens)
     write_weights(directory, tensors, shard_bytes)
     write_json(directory / "config.json", to_huggingface(config, scalar=isinstance(model, ScalarModel)))
     if isinstance(model, Decoder):
@@ -98,7 +103,7 @@ def check_vocabulary(config: DecoderConfig, tokens: int, where: Path | str) -> N
 
 
 def load_model(directory: Path) -> Decoder:
-    """The decoder in `directory`, in fp32.
+    """The decoder in `directory`, in fp32, with the adapter that lies beside its weights in force, if there is one.
 
     Raises:
         UserError: there is none, its files are damaged or do not fit each other, or it is of a kind not supported.
@@ -106,11 +111,13 @@ def load_model(directory: Path) -> Decoder:
     config, weights = load_config(directory), Weights(directory)
     if SCORE in weights:
         raise UserError(f"{directory} is a reward model (it has {SCORE}) and cannot write; give a language model")
-    return fill(config, weights, directory)
+    decoder = fill(config, weights, directory)
+    load_beside(directory, decoder)
+    return decoder
 
 
 def load_scalar(directory: Path) -> ScalarModel:
-    """The reward model in `directory`, in fp32: a decoder with one scalar output."""
+    """The reward model in `directory`, in fp32: a decoder with one scalar output; adapters as in `load_model`."""
     config, weights = load_config(directory), Weights(directory)
     if SCORE not in weights:
         raise UserError(f"{directory} is not a reward model (no {SCORE}); run the stage `reward` first")
@@ -120,6 +127,7 @@ def load_scalar(directory: Path) -> ScalarModel:
     model = ScalarModel(fill(config, weights, directory, headless=True))
     with torch.no_grad():
         model.score.copy_(score.float())
+    load_beside(directory, model.decoder)
     return model
 
 

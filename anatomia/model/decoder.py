@@ -1,7 +1,11 @@
 """The decoder: token ids in, hidden states or logits out. It knows nothing of training, devices or parallelism."""
 
+import copy
 import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -10,11 +14,16 @@ from torch import Tensor, nn
 from anatomia.base.compiled import fuse
 from anatomia.base.errors import UserError
 from anatomia.model.activations import ACTIVATIONS
-from anatomia.model.attention import attention, causal_mask
+from anatomia.model.adapters_layers import Change
+from anatomia.model.attention import HIDDEN, attention, causal_mask
 from anatomia.model.config import DecoderConfig
 from anatomia.model.positions import Turn, alibi, rotary, turn
 
+if TYPE_CHECKING:
+    from anatomia.model.adapters import Adapter
+
 Slot = tuple[Tensor, Tensor, int]
+Before = tuple[Tensor, Tensor]
 
 
 @dataclass
@@ -23,12 +32,14 @@ class Cache:
 
     Attributes:
         positions: [B, room] where the keys stand, for the families whose scores depend on it (ALiBi).
+        before: each layer's keys and values of an adapter's virtual tokens, which stand before all others.
     """
 
     keys: list[Tensor]
     values: list[Tensor]
     length: int = 0
     positions: Tensor | None = None
+    before: "Sequence[Before] | None" = None
 
     def slot(self, layer: int) -> "Slot":
         """A layer's keys and values, and how many positions of them are taken."""
@@ -50,6 +61,8 @@ class Decoder(nn.Module):
     Attributes:
         fused: whether passes that are learnt from go through blocks compiled for their shapes (`base.compiled.fuse`):
             faster, after seconds of compiling, and other bits.
+        adapters: what changes the decoder without changing its weights (`model.adapters`), by name. adapted: the name
+            of the one in force, None for the decoder itself.
     """
 
     def __init__(self, config: DecoderConfig) -> None:
@@ -63,11 +76,33 @@ class Decoder(nn.Module):
         self.norm = nn.Parameter(torch.ones(config.width))
         self.norm_bias = nn.Parameter(torch.zeros(config.width)) if config.norm == "layer" else None
         self.head = None if config.tied else nn.Parameter(torch.empty(config.vocabulary, config.width))
+        self.adapters = nn.ModuleDict()
+        self.adapted: str | None = None
 
     @property
     def output(self) -> Tensor:
         """The matrix that turns hidden states into logits, [vocabulary, width]."""
         return self.embedding if self.head is None else self.head
+
+    @property
+    def adapter(self) -> "Adapter | None":
+        """The adapter in force."""
+        return None if self.adapted is None else self.adapters[self.adapted]  # type: ignore[return-value]
+
+    @contextmanager
+    def using(self, name: str | None) -> Iterator[None]:
+        """Within it, the adapter `name` is in force, or, for None, the decoder itself."""
+        before, self.adapted = self.adapted, name
+        try:
+            yield
+        finally:
+            self.adapted = before
+
+    def under(self, name: str | None) -> "Decoder":
+        """The same decoder, every weight shared, with the adapter `name` in force, or none: one base in many roles."""
+        found = copy.copy(self)
+        found.adapted = name
+        return found
 
     def initialize(self, generator: torch.Generator) -> None:
         """Draw fresh weights: normal with deviation 0.02, and 0.02 / √(2·layers) where a block writes to the residual
@@ -95,28 +130,56 @@ class Decoder(nn.Module):
         Returns:
             [B, T, width] in the weights' dtype.
         """
-        config = self.config
-        start = 0 if cache is None else cache.length
-        stop = start + ids.shape[1]
         if positions is None:
-            if config.positions == "learned" and stop > config.context:
-                raise UserError(f"{stop} tokens are more than the {config.context} positions this model has learned")
+            start = 0 if cache is None else cache.length
+            stop = start + ids.shape[1]
+            if self.config.positions == "learned" and stop > self.config.context:
+                limit = self.config.context
+                raise UserError(f"{stop} tokens are more than the {limit} positions this model has learned")
             positions = torch.arange(start, stop, device=ids.device)
+        adapter, before = self.adapter, None
+        if adapter is not None and adapter.tokens:
+            before = adapter.before(self) if cache is None or cache.before is None else cache.before
+            positions = positions + adapter.tokens
+            if cache is not None:
+                cache.before = before
+        x = self.through(F.embedding(ids, self.embedding), positions, mask, cache, before)
+        return normalise(x, self.norm, self._last_bias(), self.config.norm_eps)
+
+    def through(
+        self, x: Tensor, positions: Tensor, mask: Tensor | None, cache: Cache | None, before: Sequence[Before] | None
+    ) -> Tensor:
+        """Embeddings [B, T, width] through all blocks, as in `hidden`.
+
+        Args:
+            positions: those of virtual tokens counted in.
+            before: each layer's keys and values [1, kv_heads, n, head_size] of n virtual tokens.
+        """
+        config, adapter = self.config, self.adapter
+        stop = (0 if cache is None else cache.length) + x.shape[1]
+        virtual = 0 if before is None else before[0][0].shape[2]
         dtype = self.embedding.dtype
         angles = rotary(config, positions, dtype) if config.positions == "rotary" else None
-        bias = alibi(config, self.key_positions(positions, cache), dtype) if config.positions == "alibi" else None
-        x = F.embedding(ids, self.embedding)
+        bias = None
+        if config.positions == "alibi":
+            bias = alibi(config, self.key_positions(positions, cache, virtual), dtype)
         if self.position_embedding is not None:
             x = x + F.embedding(positions, self.position_embedding)
-        masks = self.masks(mask, stop - start, stop)
+        masks = self.masks(mask, x.shape[1], stop, positions, virtual)
         fused = self.fused and cache is None and torch.is_grad_enabled() and not self.blocks[0]._forward_pre_hooks
         run = fuse(Block.forward) if fused else Block.__call__
         for layer, block in enumerate(self.blocks):
             slot = None if cache is None else cache.slot(layer)
-            x = run(block, x, angles, masks[layer], bias, config.score_scale(layer), slot)
+            change = None if adapter is None else adapter.change(layer)
+            first = None if before is None else before[layer]
+            x = run(block, x, angles, masks[layer], bias, config.score_scale(layer), slot, change, first)
         if cache is not None:
             cache.length = stop
-        return normalise(x, self.norm, self.norm_bias, config.norm_eps)
+        return x
+
+    def _last_bias(self) -> Tensor | None:
+        adapter = self.adapter
+        return self.norm_bias if adapter is None else adapter.last.bias("norm", self.norm_bias)
 
     def forward(
         self, ids: Tensor, positions: Tensor | None = None, mask: Tensor | None = None, cache: Cache | None = None
@@ -132,23 +195,38 @@ class Decoder(nn.Module):
         positions = new(rows, room, dtype=torch.int64) if self.config.positions == "alibi" else None
         return Cache([new(shape) for _ in layers], [new(shape) for _ in layers], positions=positions)
 
-    def masks(self, mask: Tensor | None, length: int, seen: int) -> list[Tensor | None]:
-        """Each layer's mask: the one that was given, without what the layer's own window leaves behind."""
+    def masks(
+        self, mask: Tensor | None, length: int, seen: int, positions: Tensor, virtual: int = 0
+    ) -> list[Tensor | None]:
+        """Each layer's mask: the one that was given, without what the layer's own window leaves behind.
+
+        Args:
+            positions, virtual: as in `through`; a mask that was given says nothing of virtual tokens.
+        """
         windows = self.config.layer_windows or (None,) * self.config.layers
         masks: dict[int | None, Tensor | None] = {None: mask}
         for window in set(windows) - {None}:
-            narrow = causal_mask(length, seen, window, self.embedding.dtype, self.embedding.device)[None]
+            first = virtual if mask is None else 0
+            narrow = causal_mask(length, seen + first, window, self.embedding.dtype, self.embedding.device)[None]
             masks[window] = narrow if mask is None else narrow + mask
+        if mask is not None and virtual:
+            rows = positions if positions.dim() == 2 else positions[None]
+            for window, found in masks.items():
+                assert found is not None
+                masks[window] = with_virtual(found, rows, virtual, window or self.config.sliding_window)
         return [masks[window] for window in windows]
 
-    def key_positions(self, positions: Tensor, cache: Cache | None) -> Tensor:
-        """[B or 1, S] the positions of all keys, cached and new, which are remembered."""
+    def key_positions(self, positions: Tensor, cache: Cache | None, virtual: int = 0) -> Tensor:
+        """[B or 1, S] the positions of all keys, virtual, cached and new, which are remembered."""
         positions = positions if positions.dim() == 2 else positions[None]
-        if cache is None or cache.positions is None:
+        if cache is not None and cache.positions is not None:
+            stop = cache.length + positions.shape[1]
+            cache.positions[:, cache.length : stop] = positions
+            positions = cache.positions[:, :stop]
+        if not virtual:
             return positions
-        stop = cache.length + positions.shape[1]
-        cache.positions[:, cache.length : stop] = positions
-        return cache.positions[:, :stop]
+        first = torch.arange(virtual, device=positions.device).expand(len(positions), -1)
+        return torch.cat([first, positions], 1)
 
 
 class Block(nn.Module):
@@ -188,25 +266,38 @@ class Block(nn.Module):
         bias: Tensor | None,
         scale: float,
         slot: Slot | None,
+        change: Change | None = None,
+        before: Before | None = None,
     ) -> Tensor:
         eps = self.config.norm_eps
-        normal = normalise(x, self.attention_norm, self.attention_norm_bias, eps)
-        attended = self.attend(normal, angles, mask, bias, scale, slot)
+        normal = normalise(x, self.attention_norm, self.bias("attention_norm", change), eps)
+        attended = self.attend(normal, angles, mask, bias, scale, slot, change, before)
         if not self.config.parallel:
             x = x + attended
         if self.feed_norm is not None:
-            normal = normalise(x, self.feed_norm, self.feed_norm_bias, eps)
-        fed = self.feed(normal)
+            normal = normalise(x, self.feed_norm, self.bias("feed_norm", change), eps)
+        fed = self.feed(normal, change)
         return x + (fed + attended) if self.config.parallel else x + fed
 
-    def feed(self, x: Tensor) -> Tensor:
+    def bias(self, name: str, change: Change | None) -> Tensor | None:
+        """The bias of a norm or matrix."""
+        own: Tensor | None = getattr(self, f"{name}_bias")
+        return own if change is None else change.bias(name, own)
+
+    def linear(self, name: str, x: Tensor, change: Change | None) -> Tensor:
+        """What a matrix and its bias make of `x`."""
+        weight, bias = getattr(self, name), getattr(self, f"{name}_bias")
+        return F.linear(x, weight, bias) if change is None else change.linear(name, x, weight, bias)
+
+    def feed(self, x: Tensor, change: Change | None = None) -> Tensor:
         """The feed-forward over `x` [B, T, width]."""
         if self.config.gated:
-            gate, up = F.linear(x, self.gate_up, self.gate_up_bias).chunk(2, -1)
+            gate, up = self.linear("gate_up", x, change).chunk(2, -1)
             inner = self.activation(gate) * up
         else:
-            inner = self.activation(F.linear(x, self.up, self.up_bias))
-        return F.linear(inner, self.down, self.down_bias)
+            inner = self.activation(self.linear("up", x, change))
+        y = self.linear("down", inner, change)
+        return y if change is None else change.fed(y)
 
     def attend(
         self,
@@ -216,12 +307,14 @@ class Block(nn.Module):
         bias: Tensor | None,
         scale: float,
         slot: Slot | None,
+        change: Change | None = None,
+        before: Before | None = None,
     ) -> Tensor:
-        """Grouped-query attention over `x` [B, T, width] and what the cache's slot holds."""
+        """Grouped-query attention over `x` [B, T, width], what the cache's slot holds and what stands before it."""
         config = self.config
         rows, length, _ = x.shape
         size, heads, kv = config.head_size, config.heads, config.kv_heads
-        joint = F.linear(x, self.qkv, self.qkv_bias).view(rows, length, heads + 2 * kv, size).transpose(1, 2)
+        joint = self.linear("qkv", x, change).view(rows, length, heads + 2 * kv, size).transpose(1, 2)
         q, k, v = joint[:, :heads], joint[:, heads : heads + kv], joint[:, heads + kv :]
         if self.q_norm is not None and self.k_norm is not None:
             q = F.rms_norm(q, (size,), self.q_norm, config.norm_eps)
@@ -234,8 +327,24 @@ class Block(nn.Module):
             keys[:, :, start:stop] = k
             values[:, :, start:stop] = v
             k, v = keys[:, :, :stop], values[:, :, :stop]
+        if before is not None:
+            k, v = (torch.cat([first.expand(rows, -1, -1, -1), x], 2) for first, x in zip(before, (k, v), strict=True))
         y = attention(q, k, v, mask, config.sliding_window, scale, bias)
-        return F.linear(y.transpose(1, 2).reshape(rows, length, heads * size), self.output, self.output_bias)
+        y = self.linear("output", y.transpose(1, 2).reshape(rows, length, heads * size), change)
+        return y if change is None else change.attended(y)
+
+
+def with_virtual(mask: Tensor, positions: Tensor, virtual: int, window: int | None) -> Tensor:
+    """A mask [B, T, S] grown to [B, T, virtual + S]: everything sees the tokens that stand before it, up to a window.
+
+    Args:
+        positions: [B or 1, T] of the queries, virtual tokens counted in.
+    """
+    hidden = torch.zeros(*mask.shape[:2], virtual, dtype=mask.dtype, device=mask.device)
+    if window is not None:
+        far = positions[..., None] - torch.arange(virtual, device=mask.device) >= window
+        hidden = hidden.masked_fill(far, HIDDEN)
+    return torch.cat([hidden, mask], 2)
 
 
 def normalise(x: Tensor, gain: Tensor, bias: Tensor | None, eps: float) -> Tensor:

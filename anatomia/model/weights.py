@@ -1,7 +1,7 @@
 """Files of weights: safetensors in one piece or many, and pickles only where somebody asked for them."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +26,18 @@ FORMATS: dict[str, str | None] = {
 class Weights(Mapping[str, Tensor]):
     """The tensors of a model directory by name. Safetensors are read when they are asked for, one by one.
 
+    Args:
+        files: those to read, where it is not the model's.
+
     Raises:
         UserError: there are none, a file is damaged, or there are only pickled ones and nobody allowed to read them.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, files: Sequence[Path] | None = None) -> None:
         self.directory = directory
         self._tensors: dict[str, Tensor] = {}
         self._files: dict[str, Any] = {}
-        for path in weight_files(directory):
+        for path in weight_files(directory) if files is None else files:
             if not path.is_file():
                 raise UserError(f"{directory} holds no {path.name}")
             try:

@@ -121,8 +121,8 @@ def split(block: Block, circle: Circle) -> Callable[[], None]:
             Total.apply(attend(Read.apply(x, circle), angles, mask, bias, *rest), circle), biases.get("output_bias")
         )
 
-    def feed_split(x: Tensor) -> Tensor:
-        return added(Total.apply(feed(Read.apply(x, circle)), circle), biases.get("down_bias"))
+    def feed_split(x: Tensor, *rest: Any) -> Tensor:
+        return added(Total.apply(feed(Read.apply(x, circle), *rest), circle), biases.get("down_bias"))
 
     def undo() -> None:
         block.config = config
