@@ -74,6 +74,16 @@ def load_prompts(
     return prompts
 
 
+def load_demonstrations(
+    patterns: Sequence[str], root: Path, key: str, world: WorldSettings, count: int
+) -> list[Dialogue]:
+    """Dialogues with their answers, of which nothing is held out: all of the files', and `count` of the world's."""
+    found = split_dialogues(list(read_dialogues(dialogue_files(patterns, root, key))))[0]
+    if WORLD in patterns:
+        found += World(world.seed).dialogues(stream_seed(world.seed, "to show"), count)
+    return found
+
+
 def as_prompt(dialogue: Dialogue) -> Dialogue | None:
     """The dialogue up to its last user's turn, its last answer kept in meta["reference"]; None if no user speaks."""
     last = max((place for place, turn in enumerate(dialogue.turns) if turn.role == "user"), default=None)

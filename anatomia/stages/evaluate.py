@@ -1,13 +1,12 @@
 """evaluate: the same held-out prompts to every model of the run, side by side, judged where judging is possible."""
 
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet
 import torch
-from pydantic import Field
+from pydantic import Field, NonNegativeInt
 
 from anatomia.base.artifact import Artifact
 from anatomia.base.files import read_json, write_json, write_jsonl
@@ -19,19 +18,26 @@ from anatomia.generate.engine import Completion, generate
 from anatomia.generate.sampling import Sampling, stream_seed
 from anatomia.model.checkpoint import load_scalar
 from anatomia.model.decoder import Decoder
+from anatomia.objectives.next_token import batch_loss
 from anatomia.objectives.rollout import lay_out, log_probabilities, score_completions
+from anatomia.stages.answers import describe, expected, figures, mean, preferred
 from anatomia.stages.corpus import WorldSettings
-from anatomia.stages.dialogues import dialogue_files, load_prompts, messages
+from anatomia.stages.dialogues import dialogue_files, load_demonstrations, load_prompts, messages
+from anatomia.stages.finetune import to_shard
 from anatomia.stages.models import check_room, open_model, policy_stage
+from anatomia.stages.shots import Shots, answer_after
 from anatomia.stages.stage import Context, Metrics, Stage
-from anatomia.text.dialogue import Dialogue
+from anatomia.text.dialogue import Dialogue, Turn
+from anatomia.tokens.batches import Packed
 from anatomia.tokens.dialogue import prompt_ids
 from anatomia.tokens.shards import read_shard
+from anatomia.tokens.template import BASE, PLAIN
 from anatomia.tokens.vocabulary import Vocabulary
 from anatomia.world import World
 
 NAMES = {"pretrain": "base", "finetune": "finetuned", "align": "aligned"}
-RESAMPLES = 2000
+IN_CONTEXT = frozenset(("base", "finetuned"))  # the models that are also asked after demonstrations
+SHOWABLE = 2000  # of the world's demonstrations, of which those that are shown are drawn
 ROWS = 32  # sequences scored at a time
 
 
@@ -41,12 +47,14 @@ class EvaluateSettings(Settings):
     Attributes:
         prompts: files (globs) of dialogues, of which the held-out share is asked, or "world" (held-out facts).
         count: how many prompts. temperature: of the sampled answers (the most probable ones are compared as well).
+        shots: after how many demonstrations the base and the fine-tuned model are asked again.
     """
 
     prompts: tuple[str, ...] = ()
     count: int = Field(default=400, ge=1)
     temperature: float = Field(default=0.7, ge=0)
     max_new: int = Field(default=48, ge=1)
+    shots: tuple[NonNegativeInt, ...] = (0, 4)
 
 
 def run(context: Context) -> Metrics:
@@ -74,21 +82,32 @@ def run(context: Context) -> Metrics:
             "expected": expected(prompt, judge),
             "greedy": {},
             "sampled": {},
+            "in_context": {},
             "meta": prompt.meta,
         }
         for prompt in prompts
     ]
-    total = 2 * len(models)
-    for number, (name, artifact) in enumerate(models.items()):
+    shots = to_show(context, settings, world)
+    done, total = 0, 2 * len(models) + len(settings.shots) * len(models.keys() & IN_CONTEXT)
+    for name, artifact in models.items():
         model, vocabulary = open_model(artifact)
-        for place, (kind, temperature) in enumerate((("greedy", 0.0), ("sampled", settings.temperature))):
+        for kind, temperature in (("greedy", 0.0), ("sampled", settings.temperature)):
             answers = ask(model, vocabulary, prompts, temperature, settings.max_new, context.seed)
             for row, prompt, completion in zip(rows, prompts, answers, strict=True):
-                row[kind][name] = describe(prompt, completion, vocabulary, judge)
-            context.ledger.progress(2 * number + place + 1, total, "passes")
-        metrics[name] = figures(rows, name, judge is not None)
+                row[kind][name] = describe(prompt, completion, vocabulary.decode(completion.ids), judge)
+            done += 1
+            context.ledger.progress(done, total, "passes")
+        metrics[name] = {
+            kind: figures([prompt.meta for prompt in prompts], [row[kind][name] for row in rows])
+            for kind in ("greedy", "sampled")
+        }
+        metrics[name] |= expected_loss(model, vocabulary, prompts, rows)
         if judge is not None:
             metrics[name] |= further_exactness(judge, model, vocabulary, settings, context.seed)
+        if name in IN_CONTEXT and settings.shots:
+            metrics[name] |= in_context(name, model, vocabulary, shots, rows, prompts, settings, judge)
+            done += len(settings.shots)
+            context.ledger.progress(done, total, "passes")
     names = list(models)
     if judge is not None and len(names) > 1:
         for kind in ("greedy", "sampled"):
@@ -96,7 +115,7 @@ def run(context: Context) -> Metrics:
     if "aligned" in models:
         metrics |= against_reference(context, prompts, settings)
     write_jsonl(context.work / "answers.jsonl", rows)
-    write_json(context.work / "specimens.json", specimens(rows, models, prompts))
+    write_json(context.work / "specimens.json", specimens(rows, models, prompts) | shown_in_context(rows, settings))
     return metrics
 
 
@@ -126,6 +145,13 @@ def baselines(context: Context) -> Metrics:
     return {"baselines": found}
 
 
+def to_show(context: Context, settings: EvaluateSettings, world: WorldSettings) -> Shots:
+    """Demonstrations for the prompts, drawn from what is not held out."""
+    patterns = settings.prompts if any(settings.shots) else ()
+    found = load_demonstrations(patterns, context.root, "evaluate.prompts", world, SHOWABLE)
+    return Shots(found, max(settings.shots, default=0), context.seed)
+
+
 def ask(
     model: Decoder, vocabulary: Vocabulary, prompts: list[Dialogue], temperature: float, max_new: int, seed: int
 ) -> list[Completion]:
@@ -144,70 +170,59 @@ def further_exactness(
     for name, split, kind in (("new_wording", "new_wording", "fact"), ("arithmetic", "held_out", "arithmetic")):
         prompts = judge.prompts(split, stream_seed(judge.seed, "to evaluate", name), settings.count // 2 or 1, kind)
         answers = ask(model, vocabulary, prompts, 0.0, settings.max_new, seed)
-        verdicts = [describe(p, a, vocabulary, judge)["verdict"] for p, a in zip(prompts, answers, strict=True)]
+        texts = [vocabulary.decode(answer.ids) for answer in answers]
+        verdicts = [
+            describe(prompt, answer, text, judge)["verdict"]
+            for prompt, answer, text in zip(prompts, answers, texts, strict=True)
+        ]
         found[f"exact_{name}"] = round(float(np.mean([verdict["exact"] for verdict in verdicts])), 4)
     return found
 
 
-def describe(prompt: Dialogue, completion: Completion, vocabulary: Vocabulary, judge: World | None) -> dict[str, Any]:
-    """An answer's text and, for questions of the world, its verdict."""
-    text = vocabulary.decode(completion.ids)
-    found: dict[str, Any] = {"text": text, "finished": completion.finished, "verdict": None}
-    if judge is not None and prompt.meta.get("question_id"):
-        found["verdict"] = dict(vars(judge.judge(prompt.meta["question_id"], text, completion.finished)))
-    return found
+@torch.no_grad()
+def expected_loss(
+    model: Decoder, vocabulary: Vocabulary, prompts: list[Dialogue], rows: list[dict[str, Any]]
+) -> Metrics:
+    """Mean loss in nats per token of the expected answers and their ends, after their prompts; {} if none is known."""
+    told = [
+        Dialogue(
+            (*(Turn(one["role"], one["content"]) for one in row["prompt"]), Turn("assistant", row["expected"])), ""
+        )
+        for row in rows
+        if row["expected"]
+    ]
+    shard, _ = to_shard(told, vocabulary, model.config.context)
+    if not len(shard):
+        return {}
+    total = weight = 0.0
+    for batch in Packed(shard, model.config.context, ROWS, 0, vocabulary.padding or 0).once():
+        total += float(batch_loss(model, batch, batch.weights))
+        weight += float(batch.weights.sum())
+    return {"loss": round(total / weight, 5)}
 
 
-def expected(prompt: Dialogue, judge: World | None) -> str:
-    """A good answer, where one is known: the world's, or what stands in the file."""
-    if judge is not None and prompt.meta.get("question_id"):
-        return judge.question(prompt.meta["question_id"]).full
-    return str(prompt.meta.get("reference", ""))
-
-
-def figures(rows: list[dict[str, Any]], name: str, judged: bool) -> Metrics:
-    """What one model achieved: share finished, length in characters, and the world's verdicts."""
+def in_context(
+    name: str,
+    model: Decoder,
+    vocabulary: Vocabulary,
+    shots: Shots,
+    rows: list[dict[str, Any]],
+    prompts: list[Dialogue],
+    settings: EvaluateSettings,
+    judge: World | None,
+) -> Metrics:
+    """The model's answers after each number of demonstrations, put into the rows, and their figures."""
+    as_text = name == "base" and vocabulary.template in (BASE, PLAIN)
     found: Metrics = {}
-    for kind in ("greedy", "sampled"):
-        answers = [row[kind][name] for row in rows]
-        part: Metrics = {
-            "finished": round(float(np.mean([answer["finished"] for answer in answers])), 4),
-            "characters": round(float(np.mean([len(answer["text"]) for answer in answers])), 1),
-        }
-        if judged:
-            verdicts = [(row["meta"], row[kind][name]["verdict"]) for row in rows if row[kind][name]["verdict"]]
-            for key in ("exact", "right", "complete", "clean", "score"):
-                part[key] = round(float(np.mean([verdict[key] for _, verdict in verdicts])), 4)
-            part["exact_by_kind"] = shares([(meta.get("kind", ""), v["exact"]) for meta, v in verdicts])
-            part["exact_by_language"] = shares([(meta.get("language", ""), v["exact"]) for meta, v in verdicts])
-        found[kind] = part
-    return found
-
-
-def shares(pairs: list[tuple[str, bool]]) -> dict[str, float]:
-    """The share of true values for each key."""
-    groups: dict[str, list[bool]] = defaultdict(list)
-    for key, value in pairs:
-        groups[key].append(bool(value))
-    return {key: round(float(np.mean(values)), 4) for key, values in sorted(groups.items())}
-
-
-def preferred(rows: list[dict[str, Any]], kind: str, first: str, second: str) -> Metrics:
-    """How often the world's judge scores `first` above `second`; ties count half. With a bootstrap 95% interval over
-    prompts (Efron 1979)."""
-    scores = [(row[kind][first]["verdict"], row[kind][second]["verdict"]) for row in rows]
-    points = np.asarray([(a["score"] > b["score"]) + 0.5 * (a["score"] == b["score"]) for a, b in scores if a and b])
-    draws = np.random.default_rng(0).integers(0, len(points), (RESAMPLES, len(points)))
-    low, high = np.quantile(points[draws].mean(1), [0.025, 0.975])
-    return {
-        "first": first,
-        "second": second,
-        "share": round(float(points.mean()), 4),
-        "interval": [round(float(low), 4), round(float(high), 4)],
-        "wins": int((points == 1).sum()),
-        "ties": int((points == 0.5).sum()),
-        "losses": int((points == 0).sum()),
-    }
+    for count in settings.shots:
+        shown, answers = [], []
+        answered = answer_after(model, vocabulary, as_text, shots, count, prompts, settings.max_new)
+        for row, prompt, (asked, completion, text) in zip(rows, prompts, answered, strict=True):
+            shown.append(asked.shown)
+            answers.append(describe(prompt, completion, text, judge))
+            row["in_context"].setdefault(str(count), {})[name] = {"asked": asked.text, **answers[-1]}
+        found[str(count)] = {"shown": mean(shown), **figures([prompt.meta for prompt in prompts], answers)}
+    return {"in_context": found}
 
 
 @torch.no_grad()
@@ -260,6 +275,15 @@ def specimens(rows: list[dict[str, Any]], models: dict[str, Artifact], prompts: 
     return {"questions": questions, "generation": {"prompt": prompt[-1]["content"], "steps": grown}}
 
 
+def shown_in_context(rows: list[dict[str, Any]], settings: EvaluateSettings) -> dict[str, Any]:
+    """What the base model read of a prompt of middling length with the most demonstrations, and its answer."""
+    most = str(max(settings.shots, default=0))
+    read = [row["in_context"][most]["base"] for row in rows if most in row["in_context"]]
+    read.sort(key=lambda one: len(one["asked"]))
+    middle = read[len(read) // 2] if read else None
+    return {"in_context": {"asked": middle["asked"], "answer": middle["text"]}} if middle else {}
+
+
 def check(recipe: Any, root: Path) -> None:
     dialogue_files(recipe.evaluate.prompts, root, "evaluate.prompts")
     check_room(recipe, root, "evaluate")
@@ -267,7 +291,7 @@ def check(recipe: Any, root: Path) -> None:
 
 STAGE = Stage(
     name="evaluate",
-    version=3,
+    version=4,
     sections=("evaluate", "world"),
     run=run,
     parents=lambda recipe: (

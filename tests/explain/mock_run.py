@@ -443,12 +443,27 @@ def evaluate(rng: random.Random) -> dict[str, Any]:
         "specimens": {
             "questions": [dict(zip(("language", "prompt", "expected", "answers"), q, strict=True)) for q in questions],
             "generation": generation,
+            "in_context": {
+                "asked": "Nad jaką rzeką leży Olsza?\nNad Narwią.\n\nNad jaką rzeką leży <b>Brzezina</b>?\n",
+                "answer": "Nad Wilgą.",
+            },
         },
         "metrics": {
             "prompts": 400,
-            "base": {"greedy": {"exact": 0.0825, "right": 0.13}},
-            "finetuned": {"greedy": {"exact": 0.7125, "right": 0.74}},
-            "aligned": {"greedy": {"exact": 0.7425, "right": 0.7775}},
+            "base": {
+                "greedy": {"exact": 0.0825, "right": 0.13, "exact_match": 0.08, "rouge_l": 0.254},
+                "loss": 1.09,
+                "in_context": {"0": {"rouge_l": 0.51}, "4": {"rouge_l": 0.63}},
+            },
+            "finetuned": {
+                "greedy": {"exact": 0.7125, "right": 0.74, "exact_match": 0.69, "rouge_l": 0.81},
+                "loss": 0.32,
+                "in_context": {"0": {"rouge_l": 0.81}, "4": {"rouge_l": 0.79}},
+            },
+            "aligned": {
+                "greedy": {"exact": 0.7425, "right": 0.7775, "exact_match": 0.735, "rouge_l": 0.86},
+                "loss": 0.22,
+            },
             "preferred_greedy": duel(212, 166, 22),
             "preferred_sampled": duel(268, 98, 34),
             "kl_to_reference": 3.417,

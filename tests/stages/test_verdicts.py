@@ -14,7 +14,7 @@ from anatomia.feedback.ranking import Ranking
 from anatomia.objectives.judged import UNPLACED, Judged
 from anatomia.objectives.rollout import Rollout
 from anatomia.stages.align import Diary
-from anatomia.stages.evaluate import preferred
+from anatomia.stages.answers import preferred
 from anatomia.stages.reward import judge, places
 from anatomia.tokens.vocabulary import train_vocabulary
 

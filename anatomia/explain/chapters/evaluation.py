@@ -24,7 +24,15 @@ def opening(view: View | None) -> dict[str, Any] | None:
 def evaluate(view: View) -> Chapter:
     flow = [(known(view.metric("prompts")), "prompts"), (known(view.metric("kl_to_reference"), two), "kl")]
     return chapter(
-        view, flow, exact=exact, preferred=preferred, baselines=baselines, questions=answered, generation=generation
+        view,
+        flow,
+        exact=exact,
+        agreement=agreement,
+        in_context=in_context,
+        preferred=preferred,
+        baselines=baselines,
+        questions=answered,
+        generation=generation,
     )
 
 
@@ -66,6 +74,44 @@ def exact(view: View) -> dict[str, Any] | None:
         if share is not None
     ]
     return {"rows": rows, "count": number(view.artifact.metrics["prompts"])} if rows else None
+
+
+def agreement(view: View) -> list[dict[str, Any]]:
+    """How far each model's likeliest answers agree with the reference answers, and its loss on those."""
+    found = []
+    for name, key in (("exact_match", "greedy.exact_match"), ("rouge_l", "greedy.rouge_l"), ("loss", "loss")):
+        values = {model: view.metric(f"{model}.{key}") for model in MODELS}
+        known_values = {model: value for model, value in values.items() if value is not None}
+        most = max(known_values.values(), default=1.0) if name == "loss" else 1.0
+        show = two if name == "loss" else percent
+        rows = [
+            {"model": model, "value": show(value), "width": 100 * value / most} for model, value in known_values.items()
+        ]
+        if rows:
+            found.append({"name": name, "rows": rows})
+    return found
+
+
+def in_context(view: View) -> dict[str, Any] | None:
+    """ROUGE-L of the base model and the fine-tuned one after so many demonstrations, and what the base model read."""
+    counts = sorted({int(count) for model in MODELS for count in shots(view, model)})
+    groups = []
+    for count in counts:
+        values = {model: view.metric(f"{model}.in_context.{count}.rouge_l") for model in MODELS}
+        rows = [
+            {"model": model, "value": percent(value), "width": 100 * value}
+            for model, value in values.items()
+            if value is not None
+        ]
+        groups.append({"count": number(count) if count else None, "rows": rows})
+    shown = view.specimens.get("in_context")
+    return {"groups": groups, "read": shown} if any(group["rows"] for group in groups) else None
+
+
+def shots(view: View, model: str) -> dict[str, Any]:
+    """A model's figures by the number of demonstrations."""
+    found = view.artifact.metrics.get(model, {}).get("in_context", {})
+    return found if isinstance(found, dict) else {}
 
 
 def baselines(view: View) -> list[dict[str, Any]]:
