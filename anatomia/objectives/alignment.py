@@ -1,58 +1,25 @@
-"""Reinforcement learning from a reward model: the policy writes, is scored, and is pulled towards what scored well."""
+"""Reinforcement learning: the policy writes, is scored, and is pulled towards what scored well."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from anatomia.generate.engine import Completion, generate
-from anatomia.generate.sampling import Sampling, stream_seed
+from anatomia.generate.sampling import stream_seed
 from anatomia.model.decoder import Decoder
 from anatomia.model.scalar import ScalarModel
-from anatomia.objectives.policy import (
-    clipped_policy_loss,
-    clipped_value_loss,
-    generalized_advantages,
-    group_advantages,
-    k3,
-    kl_rewards,
-    masked_mean,
-    whiten,
-)
-from anatomia.objectives.rollout import Rollout, lay_out, log_probabilities, score_completions, values_of
+from anatomia.objectives.algorithms import AlignmentSettings, Draft
+from anatomia.objectives.policy import clipped_value_loss, masked_mean
+from anatomia.objectives.rollout import ROWS, Rollout, in_parts, lay_out, log_probabilities, values_of
+from anatomia.objectives.scoring import Scorer
 from anatomia.train import parallel
 from anatomia.train.objective import Sums
 
-
-@dataclass(frozen=True)
-class AlignmentSettings:
-    """Attributes:
-    method: "ppo" (a critic, per-token advantages) or "grpo" (groups of completions are each other's baseline).
-    prompts: per rollout. group: completions per prompt. epochs: passes over a rollout. minibatches: updates per pass.
-    kl: β. clip: ε. value: weight of the critic's loss. unfinished: what a missing end token costs, in deviations of
-    the reward.
-    """
-
-    method: Literal["ppo", "grpo"]
-    prompts: int
-    group: int
-    epochs: int
-    minibatches: int
-    micro: int
-    kl: float
-    sampling: Sampling
-    clip: float = 0.2
-    value: float = 0.5
-    trace: float = 0.95
-    unfinished: float = 2.0
-
-    @property
-    def updates(self) -> int:
-        """Updates per rollout."""
-        return self.epochs * self.minibatches
+ATTEMPTS = 4  # at filling up a rollout
 
 
 class ActorCritic(nn.Module):
@@ -65,22 +32,24 @@ class ActorCritic(nn.Module):
 
 @dataclass(frozen=True)
 class Piece:
-    """Some sequences of a minibatch, and their share of its tokens."""
+    """Some sequences of a minibatch, their share of its tokens, and their share of its loss: of tokens or of sequences,
+    whichever the algorithm takes the mean of."""
 
     rollout: Rollout
     share: float
+    loss_share: float
 
 
 Listener = Callable[[int, Rollout, Sequence[Sequence[int]]], None]
 
 
 class Alignment:
-    """PPO (Schulman et al. 2017; Ouyang et al. 2022) and GRPO (Shao et al. 2024) over one kind of rollout.
+    """Every algorithm whose policy writes what it learns from (`algorithms.ALGORITHMS`), over one kind of rollout.
 
     Args:
         prompts: token ids to draw from; each epoch over them has its own order, keyed by (seed, epoch).
         reference: the frozen policy that KL is measured against; never changed.
-        reward: the frozen reward model; its scores are normalised as (score - mean) / deviation.
+        scorer: says what completions are worth.
         listener: is shown every rollout (number, rollout, prompts), for specimens.
     """
 
@@ -89,14 +58,12 @@ class Alignment:
         settings: AlignmentSettings,
         prompts: Sequence[Sequence[int]],
         reference: Decoder,
-        reward: ScalarModel,
-        normalization: tuple[float, float],
+        scorer: Scorer,
         seed: int,
         listener: Listener,
     ) -> None:
         self.settings, self.prompts, self.seed, self.listener = settings, prompts, seed, listener
-        self.reference, self.reward = reference.eval(), reward.eval()
-        self.mean, self.deviation = normalization
+        self.reference, self.scorer = reference.eval(), scorer
         self.rollout: Rollout | None = None
         self.figures: dict[str, float] = {}
 
@@ -110,81 +77,122 @@ class Alignment:
         epoch, part = divmod(update, settings.minibatches)
         rows = len(self.rollout.ids)
         order = np.random.default_rng([self.seed, number, epoch]).permutation(rows)
+        if rows < settings.minibatches:  # little was kept: some of it serves twice
+            order = np.resize(order, settings.minibatches)
         chosen = torch.from_numpy(np.array_split(order, settings.minibatches)[part])
         total = max(int(self.rollout.mask[chosen].sum()), 1)
         pieces = []
         for index in chosen.split(parallel.micro_rows(settings.micro, len(chosen))):
             piece = self.rollout.rows(index)
-            pieces.append(Piece(piece, int(piece.mask.sum()) / total))
+            share = int(piece.mask.sum()) / total
+            by_tokens = settings.algorithm.mean == "tokens"
+            pieces.append(Piece(piece, share, share if by_tokens else len(index) / len(chosen)))
         return pieces
 
     def loss(self, model: nn.Module, micro: Piece) -> tuple[Tensor, dict[str, Tensor | float]]:
         assert isinstance(model, ActorCritic)
         piece, settings = micro.rollout, self.settings
         logprobs, entropy = log_probabilities(model.policy, piece.ids, piece.mask)
-        policy_loss, clipped = clipped_policy_loss(
-            logprobs, piece.logprobs, piece.advantages, piece.mask, settings.clip
-        )
-        loss = policy_loss
-        figures: dict[str, Tensor] = {"policy_loss": policy_loss, "clip_fraction": clipped}
-        figures["entropy"] = masked_mean(entropy, piece.mask)
+        policy_loss, held = settings.algorithm.loss(logprobs, piece, settings)
+        loss = policy_loss * micro.loss_share
+        figures = {
+            "policy_loss": policy_loss.detach() * micro.loss_share,
+            "clip_fraction": held * micro.share,
+            "entropy": masked_mean(entropy.detach(), piece.mask) * micro.share,
+        }
         if model.critic is not None:
             values = values_of(model.critic, piece.ids, piece.mask)
-            figures["value_loss"] = clipped_value_loss(values, piece.values, piece.returns, piece.mask)
-            loss = loss + settings.value * figures["value_loss"]
-        else:
-            loss = loss + settings.kl * masked_mean(k3(logprobs, piece.reference), piece.mask)
-        shares = {key: value.detach() * micro.share for key, value in figures.items()}
-        return loss * micro.share, shares | {"tokens": float(piece.mask.sum())}
+            value_loss = clipped_value_loss(values, piece.values, piece.returns, piece.mask)
+            loss = (policy_loss + settings.value * value_loss) * micro.share
+            figures["value_loss"] = value_loss.detach() * micro.share
+        return loss, figures | {"tokens": float(piece.mask.sum())}
 
     @torch.no_grad()
     def roll_out(self, model: ActorCritic, number: int) -> Rollout:
-        """Write completions to the prompts of rollout `number`, and score them."""
-        settings = self.settings
-        prompts = [self.prompts[index] for index in self.order(number) for _ in range(settings.group)]
-        seeds = [stream_seed(self.seed, "rollout", number, place) for place in range(len(prompts))]
+        """Write completions to the prompts of rollout `number`, score them and give credit; what is learnt from."""
+        settings, algorithm = self.settings, self.settings.algorithm
         model.eval()
-
-        def write(part: Sequence[int]) -> Sequence[Completion]:
-            mine = [prompts[place] for place in part], [seeds[place] for place in part]
-            return generate(model.policy, *mine, settings.sampling, rows=len(part))
-
-        completions = parallel.divided(write, range(len(prompts)))
-        device = self.reward.score.device
+        prompts, completions, raw, scores = self.write(model.policy, number)
+        device = raw.device
         ids, mask = (tensor.to(device) for tensor in lay_out(prompts, completions, model.policy.config.padding or 0))
         finished = torch.tensor([completion.finished for completion in completions], device=device)
-        logprobs, _ = log_probabilities(model.policy, ids, mask)
-        reference, _ = log_probabilities(self.reference, ids, mask)
-        raw = (score_completions(self.reward, ids, mask) - self.mean) / self.deviation
-        scores = raw - settings.unfinished * (~finished)
-        blank = torch.zeros_like(logprobs)
-        if model.critic is not None:
-            values = values_of(model.critic, ids, mask)
-            rewards = kl_rewards(scores, logprobs, reference, mask, settings.kl)
-            advantages, returns = generalized_advantages(rewards, values, mask, trace=settings.trace)
-            advantages = whiten(advantages, mask)
-        else:
-            values, returns = blank, blank
-            rewards = kl_rewards(scores, logprobs, reference, mask, 0.0)
-            advantages = group_advantages(scores, settings.group)[:, None] * mask
+        logprobs = in_parts(lambda *part: log_probabilities(model.policy, *part)[0], ids, mask)
+        reference = in_parts(lambda *part: log_probabilities(self.reference, *part)[0], ids, mask)
+        values = torch.zeros_like(logprobs)
+        if (critic := model.critic) is not None:
+            values = in_parts(lambda *part: values_of(critic, *part), ids, mask)
+        credit = algorithm.credit(Draft(mask, scores, logprobs, reference, values), settings)
         model.train()
-        rollout = Rollout(ids, mask, finished, scores, logprobs, reference, values, rewards, advantages, returns)
+        rollout = Rollout(ids, mask, finished, scores, logprobs, reference, values, *credit)
         self.figures = {
             "score": float(raw.mean()),
-            "reward": float(rewards.sum(1).mean()),
+            "reward": float(rollout.rewards.sum(1).mean()),
             "kl": float(((logprobs - reference) * mask).sum(1).mean()),
             "length": float(mask.sum(1).float().mean()),
             "finished": float(finished.float().mean()),
         }
         self.listener(number, rollout, prompts)
-        return rollout
+        return self.kept(rollout)
 
-    def order(self, number: int) -> list[int]:
-        """The indices of the prompts of rollout `number`."""
+    def write(self, policy: Decoder, number: int) -> tuple[list[Sequence[int]], list[Completion], Tensor, Tensor]:
+        """The prompts of rollout `number`, each as often as it has completions, these, and their scores [N], before and
+        after deductions. Other prompts follow where the algorithm replaces those that nothing is kept of."""
+        settings, algorithm = self.settings, self.settings.algorithm
+        prompts: list[Sequence[int]] = []
+        completions: list[Completion] = []
+        found: list[tuple[Tensor, Tensor]] = []
+        wanted = settings.prompts * settings.group
+        for attempt in range(ATTEMPTS if algorithm.refill else 1):
+            asked = [self.prompts[index] for index in self.order(number, attempt) for _ in range(settings.group)]
+            written = self.complete(policy, asked, ("rollout", number, *([attempt] if attempt else [])))
+            raw = self.scorer(asked, written)
+            finished = torch.tensor([completion.finished for completion in written], device=raw.device)
+            lengths = torch.tensor([len(completion.ids) for completion in written], device=raw.device)
+            scores = raw - settings.unfinished * algorithm.deduct(finished, lengths, settings)
+            prompts, completions = prompts + asked, completions + written
+            found.append((raw, scores))
+            wanted -= int(algorithm.keep(scores, settings.group).sum()) if algorithm.keep else wanted
+            if wanted <= 0:
+                break
+        raws, deducted = zip(*found, strict=True)
+        return prompts, completions, torch.cat(raws), torch.cat(deducted)
+
+    def complete(
+        self, policy: Decoder, prompts: Sequence[Sequence[int]], stream: tuple[str | int, ...]
+    ) -> list[Completion]:
+        """A completion to each prompt, from a stream of random numbers of that name."""
+        seeds = [stream_seed(self.seed, *stream, place) for place in range(len(prompts))]
+
+        def write(part: Sequence[int]) -> Sequence[Completion]:
+            mine = [prompts[place] for place in part], [seeds[place] for place in part]
+            return generate(policy, *mine, self.settings.sampling, rows=min(len(part), ROWS))
+
+        return parallel.divided(write, range(len(prompts)))
+
+    def kept(self, rollout: Rollout) -> Rollout:
+        """The sequences that the algorithm learns from; all, without any advantage, where it would keep none."""
+        settings = self.settings
+        if settings.algorithm.keep is None:
+            return rollout
+        chosen = settings.algorithm.keep(rollout.scores, settings.group).nonzero().squeeze(1)
+        self.figures["kept"] = len(chosen) / len(rollout.scores)
+        if not len(chosen):
+            return replace(rollout, advantages=torch.zeros_like(rollout.advantages))
+        return rollout.rows(chosen[: settings.prompts * settings.group])
+
+    def order(self, number: int, attempt: int = 0) -> list[int]:
+        """The indices of the prompts of rollout `number`; those of a further attempt come from all of them."""
+        count = len(self.prompts)
+        if attempt:
+            return (
+                np.random.default_rng([self.seed, number, attempt, count])
+                .integers(0, count, self.settings.prompts)
+                .tolist()
+            )
         chosen = []
         for place in range(number * self.settings.prompts, (number + 1) * self.settings.prompts):
-            epoch, index = divmod(place, len(self.prompts))
-            chosen.append(int(np.random.default_rng([self.seed, epoch]).permutation(len(self.prompts))[index]))
+            epoch, index = divmod(place, count)
+            chosen.append(int(np.random.default_rng([self.seed, epoch]).permutation(count)[index]))
         return chosen
 
     def after(self, model: nn.Module, step: int) -> Sums:

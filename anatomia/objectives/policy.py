@@ -13,6 +13,11 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     return (values * mask).sum() / mask.sum().clamp(min=1)
 
 
+def sequence_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """The mean over sequences of each one's mean of `values` [N, T] over `mask`."""
+    return ((values * mask).sum(1) / mask.sum(1).clamp(min=1)).mean()
+
+
 def whiten(values: Tensor, mask: Tensor) -> Tensor:
     """Mean 0 and deviation 1 over the masked positions, 0 elsewhere. A single position, or no spread, gives 0."""
     mean = masked_mean(values, mask)
@@ -63,18 +68,35 @@ def group_advantages(scores: Tensor, size: int, scale: bool = True) -> Tensor:
     centred = groups - groups.mean(1, keepdim=True)
     if scale and size > 1:
         centred = centred / (groups.std(1, keepdim=True) + 1e-4)
-    spread = groups.amax(1, keepdim=True) > groups.amin(1, keepdim=True)
-    return (centred * spread).reshape(-1)  # else the mean's rounding, blown up by the division, would be a direction
+    return (centred * spread(groups)).reshape(
+        -1
+    )  # else the mean's rounding, blown up by the division, would be a direction
 
 
-def clipped_policy_loss(
-    logprobs: Tensor, old: Tensor, advantages: Tensor, mask: Tensor, clip: float = 0.2
-) -> tuple[Tensor, Tensor]:
-    """PPO's clipped objective, negated, mean over tokens (Schulman et al. 2017, equation 7), and the share of tokens
-    whose ratio the clip holds back. All [N, T]."""
+def leave_one_out(scores: Tensor, size: int) -> Tensor:
+    """[N] each score less the mean of the others of its group of `size` (Kool et al. 2019; Ahmadian et al. 2024, RLOO,
+    equation 8)."""
+    groups = scores.view(-1, size)
+    centred = (groups - groups.mean(1, keepdim=True)) * (size / (size - 1))
+    return (centred * spread(groups)).reshape(-1)
+
+
+def spread(groups: Tensor) -> Tensor:
+    """[groups, 1] bool: whether the scores [groups, size] of a group differ."""
+    return groups.amax(1, keepdim=True) > groups.amin(1, keepdim=True)
+
+
+def to_come(rewards: Tensor, mask: Tensor) -> Tensor:
+    """[N, T] at each position of the mask, the sum of its reward and all later ones."""
+    return (rewards * mask).flip(1).cumsum(1).flip(1) * mask
+
+
+def clipped(logprobs: Tensor, old: Tensor, advantages: Tensor, low: float, high: float) -> tuple[Tensor, Tensor]:
+    """PPO's clipped objective, negated, where the ratio may go from 1 - low to 1 + high (Schulman et al. 2017, equation
+    7; one `high` above `low` is DAPO's, Yu et al. 2025, section 3.1), and where the clip holds it back. Any shapes."""
     ratio = torch.exp(logprobs - old)
-    plain, clipped = -advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip)
-    return masked_mean(torch.maximum(plain, clipped), mask), masked_mean((clipped > plain).float(), mask)
+    plain, held = -advantages * ratio, -advantages * ratio.clamp(1 - low, 1 + high)
+    return torch.maximum(plain, held), held > plain
 
 
 def clipped_value_loss(values: Tensor, old: Tensor, returns: Tensor, mask: Tensor, clip: float = 0.2) -> Tensor:

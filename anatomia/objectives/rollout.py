@@ -1,6 +1,6 @@
 """Rollouts: what the policy wrote, scored by everyone who has a say, as tensors of one shape."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -12,6 +12,8 @@ from anatomia.model.packed import packed_states
 from anatomia.model.scalar import ScalarModel
 from anatomia.objectives.cross_entropy import token_log_probabilities
 from anatomia.tokens.batches import pad_sequences
+
+ROWS = 256  # sequences written or scored at a time
 
 
 @dataclass
@@ -62,6 +64,12 @@ def log_probabilities(model: Decoder, ids: Tensor, mask: Tensor) -> tuple[Tensor
     found, entropy = token_log_probabilities(completion_states(model, ids, mask), model.output, ids[:, 1:][mask])
     blank = torch.zeros(mask.shape, device=ids.device)
     return blank.masked_scatter(mask, found), blank.masked_scatter(mask, entropy)
+
+
+def in_parts(score: Callable[[Tensor, Tensor], Tensor], ids: Tensor, mask: Tensor) -> Tensor:
+    """What `score` says of sequences, so many at a time that memory does not grow with their number. ids: [N, T + 1];
+    mask: [N, T]."""
+    return torch.cat([score(*part) for part in zip(ids.split(ROWS), mask.split(ROWS), strict=True)])
 
 
 def values_of(critic: ScalarModel, ids: Tensor, mask: Tensor) -> Tensor:

@@ -5,23 +5,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from pydantic import Field
-from torch import nn
 
 from anatomia.base.errors import UserError
 from anatomia.base.events import Ledger
 from anatomia.base.files import read_json, write_json
 from anatomia.base.machine import recall
-from anatomia.generate.engine import Completion, generate
-from anatomia.generate.sampling import Sampling, stream_seed
+from anatomia.generate.sampling import Sampling
 from anatomia.model.checkpoint import load_scalar
 from anatomia.model.decoder import Decoder
 from anatomia.model.scalar import ScalarModel
-from anatomia.objectives.alignment import ActorCritic, Alignment, AlignmentSettings
-from anatomia.objectives.next_token import NextToken
-from anatomia.objectives.rollout import Rollout, lay_out, score_completions
+from anatomia.objectives.algorithms import ALGORITHMS, AlignmentSettings
+from anatomia.objectives.alignment import ActorCritic, Alignment
+from anatomia.objectives.rollout import Rollout
+from anatomia.objectives.scoring import RewardModel
 from anatomia.stages.corpus import WorldSettings
 from anatomia.stages.dialogues import dialogue_files, load_prompts, messages
 from anatomia.stages.models import (
@@ -34,9 +32,7 @@ from anatomia.stages.models import (
     training_metrics,
 )
 from anatomia.stages.stage import Context, Metrics, Stage
-from anatomia.tokens.batches import Packed
 from anatomia.tokens.dialogue import prompt_ids
-from anatomia.tokens.shards import Shard
 from anatomia.tokens.vocabulary import Vocabulary
 from anatomia.train.loop import train
 
@@ -48,17 +44,17 @@ class AlignSettings(TrainingSettings):
 
     Attributes:
         enabled: false stops at the reward model.
-        method: "ppo", "grpo", or "best_of_n" (fine-tune on the best of `group` completions by the reward model; Dong et
-            al. 2023, RAFT).
+        method: the algorithm, of `objectives.algorithms.ALGORITHMS`.
         prompts: files (globs) of dialogues whose prompts are used, or "world". count: how many different ones.
         rollouts: how often the policy writes. batch: prompts per rollout. group: completions per prompt.
         epochs, minibatches: passes over each rollout, and updates per pass.
         kl: β, the price of leaving the reference, per nat. unfinished: what a missing end token costs, in deviations.
+        clip_ratio: how far one rollout may move a probability, as a ratio; clip_high: upwards, in DAPO.
         value: weight of the critic's loss in PPO.
     """
 
     enabled: bool = True
-    method: Literal["ppo", "grpo", "best_of_n"] = "ppo"
+    method: Literal["ppo", "grpo", "dr_grpo", "dapo", "rloo", "reinforce++", "best_of_n", "expert_iteration"] = "ppo"
     prompts: tuple[str, ...] = ()
     count: int = Field(default=2000, ge=1)
     rollouts: int = Field(default=60, ge=1)
@@ -68,6 +64,7 @@ class AlignSettings(TrainingSettings):
     minibatches: int = Field(default=2, ge=1)
     kl: float = Field(default=0.05, ge=0)
     clip_ratio: float = Field(default=0.2, gt=0)
+    clip_high: float = Field(default=0.28, gt=0)
     value: float = Field(default=0.5, ge=0)
     unfinished: float = Field(default=2.0, ge=0)
     max_new: int = Field(default=48, ge=1)
@@ -98,8 +95,7 @@ def run(context: Context) -> Metrics:
     reward = load_scalar(reward_artifact.path).to(recall().device).eval().requires_grad_(False)
     record = read_json(reward_artifact.file("normalization.json"))
     normalization = (float(record["mean"]), float(record["deviation"]))
-    optimise = best_of_n if settings.method == "best_of_n" else reinforce
-    trained, rollouts = optimise(context, settings, model, reward, normalization, fitting, vocabulary)
+    trained, rollouts = reinforce(context, settings, model, reward, normalization, fitting, vocabulary)
     save(context.work, model, vocabulary)
     write_json(context.work / "specimens.json", {"rollouts": rollouts})
     return {"method": settings.method, "prompts": len(fitting), **training_metrics(trained)}
@@ -114,16 +110,16 @@ def reinforce(
     prompts: list[list[int]],
     vocabulary: Vocabulary,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """PPO or GRPO through the training loop; `model` is changed in place."""
+    """An algorithm whose policy writes, through the training loop; `model` is changed in place."""
     dtype = getattr(torch, recall().dtype)
     reference = copy.deepcopy(model).to(dtype).requires_grad_(False)
     critic = None
-    if settings.method == "ppo":
+    if ALGORITHMS[settings.method].critic:
         critic = copy.deepcopy(reward).requires_grad_(True)
         with torch.no_grad():
             critic.score.div_(normalization[1])
     alignment = AlignmentSettings(
-        method=settings.method if settings.method != "best_of_n" else "ppo",
+        method=settings.method,
         prompts=settings.batch,
         group=settings.group,
         epochs=settings.epochs,
@@ -132,11 +128,13 @@ def reinforce(
         kl=settings.kl,
         sampling=Sampling(1.0, max_new=settings.max_new),
         clip=settings.clip_ratio,
+        clip_high=settings.clip_high,
         value=settings.value,
         unfinished=settings.unfinished,
     )
     diary = Diary(vocabulary, context.resume / "rollouts.json", settings.rollouts, context.ledger)
-    objective = Alignment(alignment, prompts, reference, reward, normalization, context.seed, diary)
+    scorer = RewardModel(reward, normalization)
+    objective = Alignment(alignment, prompts, reference, scorer, context.seed, diary)
     steps = settings.rollouts * alignment.updates
     trained = train(
         ActorCritic(model, critic), objective, loop_settings(settings, steps), context.ledger, context.resume
@@ -184,53 +182,6 @@ class Diary:
         return read_json(self.path) if self.path.is_file() else []
 
 
-def best_of_n(
-    context: Context,
-    settings: AlignSettings,
-    model: Decoder,
-    reward: ScalarModel,
-    normalization: tuple[float, float],
-    prompts: list[list[int]],
-    vocabulary: Vocabulary,
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Write `group` completions per prompt, keep the one the reward model likes best, fine-tune on those."""
-    chosen = prompts[: settings.rollouts * settings.batch]
-    sampling = Sampling(1.0, max_new=settings.max_new)
-    best: list[tuple[list[int], Completion]] = []
-    means, tops = [], []
-    for start in range(0, len(chosen), settings.batch):
-        part = chosen[start : start + settings.batch]
-        copies = [ids for ids in part for _ in range(settings.group)]
-        seeds = [stream_seed(context.seed, "best of n", start, place) for place in range(len(copies))]
-        found = generate(model, copies, seeds, sampling, rows=256)
-        ids, mask = lay_out(copies, found, model.config.padding or 0)
-        device = reward.score.device
-        scores = (score_completions(reward, ids.to(device), mask.to(device)) - normalization[0]) / normalization[1]
-        unfinished = torch.tensor([not completion.finished for completion in found], device=device)
-        scores = (scores - settings.unfinished * unfinished).view(-1, settings.group)
-        for row, place in enumerate(scores.argmax(1).tolist()):
-            best.append((part[row], found[row * settings.group + place]))
-        means.append(float(scores.mean()))
-        tops.append(float(scores.amax(1).mean()))
-        context.ledger.progress(start + len(part), len(chosen), "prompts", score=tops[-1])
-    tokens, weights, starts = [], [], [0]
-    for prompt, completion in best:
-        tokens += [*prompt, *completion.ids]
-        weights += [0] * len(prompt) + [1] * len(completion.ids)
-        starts.append(len(tokens))
-    shard = Shard(np.asarray(tokens, np.int64), np.asarray(starts, np.int64), np.asarray(weights, np.uint8))
-    data = Packed(shard, model.config.context, 16, context.seed, vocabulary.padding or 0)
-    steps = max(1, round(settings.epochs * data.steps_per_epoch))
-    objective = NextToken(data, 16, no_hook)
-    trained = train(model, objective, loop_settings(settings, steps), context.ledger, context.resume)
-    return trained | {"last_score": float(np.mean(means)), "last_best_score": float(np.mean(tops))}, []
-
-
-def no_hook(model: nn.Module, step: int) -> dict[str, float]:
-    """Nothing to look at on the way."""
-    return {}
-
-
 def check(recipe: Any, root: Path) -> None:
     align = recipe.align
     if not align.enabled:
@@ -239,7 +190,7 @@ def check(recipe: Any, root: Path) -> None:
         raise UserError('align.prompts = [] is empty; name files of dialogues, "world", or set align.enabled = false')
     dialogue_files(align.prompts, root, "align.prompts")
     check_room(recipe, root, "align")
-    if align.method != "ppo" and align.group < 2:
+    if ALGORITHMS[align.method].groups and align.group < 2:
         raise UserError(
             f"align.group = {align.group} is too few for align.method = {align.method!r}; 4 to 16 make sense"
         )
@@ -251,7 +202,7 @@ def check(recipe: Any, root: Path) -> None:
 
 STAGE = Stage(
     name="align",
-    version=2,
+    version=3,
     sections=("align", "world"),
     run=run,
     parents=lambda recipe: (policy_stage(recipe), "reward"),

@@ -13,6 +13,7 @@ from anatomia.model.checkpoint import load_config
 from anatomia.model.config import DecoderConfig
 from anatomia.model.decoder import Decoder
 from anatomia.model.scalar import ScalarModel
+from anatomia.objectives.algorithms import ALGORITHMS
 from anatomia.objectives.alignment import ActorCritic
 from anatomia.stages.stage import Stage
 from anatomia.tokens.vocabulary import Vocabulary
@@ -37,8 +38,8 @@ def check_memory(recipe: Any, root: Path, out: Path, stages: Sequence[Stage], pr
     for stage in training:
         muon = getattr(recipe, stage.name).optimizer == "muon"
         beside = 0
-        if stage.name == "align":  # the reward model in fp32 and, where one is learnt against, the reference
-            beside = config.parameters() * (4 + (recipe.align.method != "best_of_n") * dtype.itemsize)
+        if stage.name == "align":  # the reward model in fp32 and the reference
+            beside = config.parameters() * (4 + dtype.itemsize)
         room.check(Load.of(trained(recipe, stage.name, config), muon, dtype), beside)
 
 
@@ -57,6 +58,6 @@ def trained(recipe: Any, name: str, config: DecoderConfig) -> nn.Module:
     """What a stage trains, without memory for its weights."""
     with torch.device("meta"):
         decoder = Decoder(config)
-        if name == "align" and recipe.align.method == "ppo":
+        if name == "align" and ALGORITHMS[recipe.align.method].critic:
             return ActorCritic(decoder, ScalarModel(Decoder(config)))
         return ScalarModel(decoder) if name == "reward" else decoder

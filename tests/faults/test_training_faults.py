@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import nn
 from train.learning import Killed, killed_and_resumed, next_token, same, settings
 
 from anatomia.base.events import Ledger, read_events
+from anatomia.objectives.algorithms import ALGORITHMS
 from anatomia.objectives.judged import Judged
 from anatomia.objectives.preference import Preference
 from anatomia.train.checkpoint import KEPT, load_checkpoint
@@ -34,11 +36,14 @@ def preference(dtype: torch.dtype) -> tuple[nn.Module, Any]:
     return scalar(tied=False), Preference(items, 4, 3, "listwise", 1, 1.0)
 
 
+def aligning(method: str, dtype: torch.dtype) -> tuple[nn.Module, Any]:
+    return alignment(method, dtype=dtype)
+
+
 OBJECTIVES: dict[str, Fresh] = {
     "next token": lambda dtype: (decoder(), next_token(micro=3)),
     "preference": preference,
-    "ppo": lambda dtype: alignment("ppo", dtype=dtype),
-    "grpo": lambda dtype: alignment("grpo", dtype=dtype),
+    **{method: partial(aligning, method) for method in ALGORITHMS},
 }
 STEPS = 11  # nearly three rollouts of four updates
 

@@ -9,6 +9,7 @@ from model.tiny import scalar, tokens
 from objectives.aligning import alignment
 from torch import nn
 
+from anatomia.objectives.algorithms import ALGORITHMS
 from anatomia.objectives.preference import Judged, Preference
 from anatomia.train.loop import backward
 from anatomia.train.optimizer import FlatOptimizer, OptimizerSettings
@@ -37,9 +38,9 @@ def judging(loss: str, micro: int) -> tuple[nn.Module, Any, int]:
     return scalar(), Preference(judged, 9, micro, loss, 1), 0  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", ["ppo", "grpo", "pairwise", "listwise"])
+@pytest.mark.parametrize("name", [*ALGORITHMS, "pairwise", "listwise"])
 def test_pieces_change_nothing(name: str) -> None:
-    build = aligning if name in ("ppo", "grpo") else judging
+    build = aligning if name in ALGORITHMS else judging
     found = []
     for micro in (100, 1, 5):
         model, objective, step = build(name, micro)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from anatomia.objectives.policy import (
-    clipped_policy_loss,
+    clipped,
     clipped_value_loss,
     generalized_advantages,
     group_advantages,
@@ -21,6 +21,15 @@ GENERATOR = torch.Generator().manual_seed(0)
 # Completions start and end at different places; one is a single token, one runs to the end, one is empty.
 SPANS = [(0, 12), (3, 12), (5, 6), (2, 9), (0, 1), (11, 12), (4, 4)]
 MASK = torch.tensor([[start <= t < stop for t in range(T)] for start, stop in SPANS])
+
+
+def clipped_policy_loss(
+    logprobs: torch.Tensor, old: torch.Tensor, advantages: torch.Tensor, mask: torch.Tensor, low: float = 0.2,
+    high: float = 0.2,
+) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+    """The mean over tokens, and the share that the clip holds back."""
+    values, held = clipped(logprobs, old, advantages, low, high)
+    return masked_mean(values, mask), masked_mean(held.double(), mask)
 
 
 def draw(*shape: int) -> torch.Tensor:

@@ -54,13 +54,13 @@ def test_log_probabilities_and_entropies_of_trl() -> None:
 
 
 def test_the_grpo_loss_of_trl() -> None:
-    """Value and gradient of a whole piece, off the starting point: clip, k3, mean over tokens (its `bnpo`)."""
+    """Value and gradient of a whole piece, off the starting point: clip, k3 times the ratio, means over sequences."""
     grpo = pytest.importorskip("trl.trainer.grpo_trainer")
     model, objective = alignment("grpo", kl=0.3)
     rollout = objective.roll_out(model, 0)
     with torch.no_grad():
         model.policy.blocks[1].get_parameter("down").add_(0.05)
-    mine, figures = objective.loss(model, Piece(rollout, 1.0))
+    mine, figures = objective.loss(model, Piece(rollout, 1.0, 1.0))
     found = torch.autograd.grad(mine, list(model.policy.parameters()))
 
     def scored(policy: Any, ids: torch.Tensor, *arguments: Any, **options: Any) -> tuple[torch.Tensor, ...]:
@@ -70,9 +70,9 @@ def test_the_grpo_loss_of_trl() -> None:
 
     trainer = SimpleNamespace(
         _get_per_token_logps_and_entropies=scored, aux_loss_enabled=False, top_entropy_quantile=1.0,
-        off_policy_mask_threshold=None, importance_sampling_level="token", beta=0.3, loss_type="bnpo",
+        off_policy_mask_threshold=None, importance_sampling_level="token", beta=0.3, loss_type="grpo",
         epsilon_low=0.2, epsilon_high=0.2, use_vllm=False, model=SimpleNamespace(training=False),
-        args=SimpleNamespace(use_bias_correction_kl=False, delta=None), _entropy_bonus_enabled=False,
+        args=SimpleNamespace(use_bias_correction_kl=True, delta=None), _entropy_bonus_enabled=False,
         accelerator=SimpleNamespace(gather=lambda x: x, reduce=lambda x, reduction: x),
         _metrics={"eval": defaultdict(list)},
         current_gradient_accumulation_steps=1,
