@@ -20,43 +20,54 @@ class LinearCrossEntropy(torch.autograd.Function):
         ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor, wanted: bool, fused: bool
     ) -> Tensor:
         total = torch.zeros((), device=hidden.device, dtype=weights.dtype)
-        hidden_gradient = torch.empty_like(hidden if wanted else hidden[:0])
-        weight_gradient = torch.zeros(weight.shape if wanted else (0,), device=weight.device, dtype=weights.dtype)
+        hidden_gradient = torch.empty_like(hidden) if wanted else None
+        learnt = wanted and weight.requires_grad
+        weight_gradient = torch.zeros(weight.shape, device=weight.device, dtype=weights.dtype) if learnt else None
         for start in range(0, hidden.shape[0], CHUNK):
             span = slice(start, start + CHUNK)
             run = fuse(chunk) if fused and wanted and len(hidden[span]) == CHUNK else chunk
-            loss, *gradients = run(hidden[span], weight, targets[span, None], weights[span, None], wanted)
-            total += loss
-            if wanted:
-                hidden_gradient[span], part = gradients
-                weight_gradient += part
+            here = None if hidden_gradient is None else hidden_gradient[span]
+            total += run(hidden[span], weight, targets[span, None], weights[span, None], here, weight_gradient)
         if wanted:
-            ctx.save_for_backward(hidden_gradient, weight_gradient.to(weight.dtype))
+            low = None if weight_gradient is None else weight_gradient.to(weight.dtype)
+            ctx.save_for_backward(hidden_gradient, low)
         return total
 
     @staticmethod
-    def backward(ctx: Any, scale: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
+    def backward(ctx: Any, scale: Tensor) -> tuple[Tensor, Tensor | None, None, None, None, None]:
         hidden_gradient, weight_gradient = ctx.saved_tensors
         if scale.item() != 1.0:
-            hidden_gradient, weight_gradient = hidden_gradient * scale, weight_gradient * scale
+            hidden_gradient = hidden_gradient * scale
+            weight_gradient = None if weight_gradient is None else weight_gradient * scale
         return hidden_gradient, weight_gradient, None, None, None, None
 
 
-def chunk(hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor, wanted: bool) -> tuple[Tensor, ...]:
-    """The loss of `CHUNK` positions or fewer, and, if wanted, its gradients by `hidden` and by `weight`.
+def chunk(
+    hidden: Tensor,
+    weight: Tensor,
+    targets: Tensor,
+    weights: Tensor,
+    hidden_gradient: Tensor | None,
+    weight_gradient: Tensor | None,
+) -> Tensor:
+    """The loss of `CHUNK` positions or fewer.
 
     Args:
         hidden: [n, width]. weight: [vocabulary, width]. targets, weights: [n, 1].
+        hidden_gradient: where to write the gradient by `hidden`, if it is wanted.
+        weight_gradient: what to add that by `weight` to, if it is wanted too.
     """
     full = torch.promote_types(hidden.dtype, torch.float32)
     logits = torch.mm(hidden, weight.t()).to(full)
     normal = torch.logsumexp(logits, -1, keepdim=True)
     loss = (weights * (normal - logits.gather(1, targets))).sum()
-    if not wanted:
-        return (loss,)
-    right = torch.arange(logits.shape[1], device=logits.device) == targets
-    gradient = (weights * ((logits - normal).exp() - right.to(full))).to(hidden.dtype)
-    return loss, torch.mm(gradient, weight), torch.mm(gradient.t(), hidden)
+    if hidden_gradient is not None:
+        right = torch.arange(logits.shape[1], device=logits.device) == targets
+        gradient = (weights * ((logits - normal).exp() - right.to(full))).to(hidden.dtype)
+        hidden_gradient.copy_(torch.mm(gradient, weight))
+        if weight_gradient is not None:
+            weight_gradient.add_(torch.mm(gradient.t(), hidden))
+    return loss
 
 
 def linear_cross_entropy(

@@ -53,9 +53,9 @@ class Load:
 
     def whole(self, processes: int) -> float:
         """Bytes in each of so many processes where all have the whole weights and gradients."""
-        low = self.width if self.width < 4 else 0  # gradients in the working format, before they are summed in fp32
-        masters = 4 * self.total if processes == 1 and not low else 0  # then masters are the working weights
-        return self.total * (4 + self.width + low) + self.kept / processes - masters
+        coming = self.width * max(self.block, self.outer) if self.width < 4 else 0  # gradients not yet added in fp32
+        masters = 4 * self.total if processes == 1 and not coming else 0  # then masters are the working weights
+        return self.total * (4 + self.width) + coming + self.kept / processes - masters
 
     def shared(self, processes: int, split: bool = False) -> float:
         """Bytes in each of so many processes where weights and gradients are shared out too: two blocks are there at a

@@ -15,8 +15,8 @@ T = TypeVar("T")
 
 
 class WholeWeights:
-    """The model's parameters become views into one flat buffer of `dtype`, their gradients views into another; those of
-    several micro-batches are summed in fp32.
+    """The model's parameters become views into one flat buffer of `dtype`. Gradients are summed in another, of fp32, as
+    soon as they are there; what comes in a smaller format is then given up.
 
     Args:
         early: send the sums of gradients one by one while others are computed: worth while where sending takes no work
@@ -43,32 +43,29 @@ class WholeWeights:
                 p.data = self.weights[span].view(p.shape)
         self.gradient = torch.zeros(layout.total, device=device)  # only now, when the model as it came has made room
         self.gradients = [self.gradient[span] for span in layout.spans(circle.own)]
-        same = dtype == torch.float32
-        self.low_gradient = self.gradient if same else torch.zeros(layout.total, device=device, dtype=dtype)
-        for place in layout.places:
-            place.parameter.grad = self.low_gradient[place.start : place.stop].view(place.shape)
         position = {id(p): number for number, p in enumerate(model.parameters())}
         self.order = sorted(layout.places, key=lambda place: -position[id(place.parameter)])  # as gradients come
-        self.closing, self.ready, self.sent = False, set[int](), list[Works]()
+        self.early, self.closing, self.ready, self.sent = early, False, set[int](), list[Works]()
         self.hooks: list[Any] = []
-        if early:
-            for number, place in enumerate(self.order):
-                hook = partial(self._add, number)
-                self.hooks.append(place.parameter.register_post_accumulate_grad_hook(hook))
+        for number, place in enumerate(self.order):
+            p, total = place.parameter, self.gradient[place.start : place.stop].view(place.shape)
+            if dtype == torch.float32:
+                p.grad = total
+            else:
+                self.hooks.append(p.register_post_accumulate_grad_hook(partial(add_to, total)))
+            if early:
+                self.hooks.append(p.register_post_accumulate_grad_hook(partial(self._ready, number)))
 
     def accumulate(self) -> None:
-        """Add the gradients of one micro-batch to the step's sum."""
-        if self.low_gradient is not self.gradient and not self.closing:
-            self.gradient += self.low_gradient
-            self.low_gradient.zero_()
+        """The gradients of one micro-batch are all there."""
 
     def close(self) -> None:
         """The next micro-batch is the last: what is computed of its gradient is sent while the rest still is."""
-        self.closing = bool(self.hooks)
+        self.closing = self.early
 
     def collect(self) -> None:
         """Sum the gradients of all processes, each part into its owner's."""
-        if self.hooks:
+        if self.early:
             self._send(len(self.order))
             for works in self.sent:
                 works.wait()
@@ -92,14 +89,10 @@ class WholeWeights:
         """Forget the step's gradient."""
         self.gradient.zero_()
 
-    def _add(self, number: int, parameter: Tensor) -> None:
+    def _ready(self, number: int, parameter: Tensor) -> None:
         """The gradient of a parameter is whole, as far as the micro-batch goes; of the last, it is sent in its turn."""
         if not self.closing:
             return
-        span = slice(self.order[number].start, self.order[number].stop)
-        if self.low_gradient is not self.gradient:
-            self.gradient[span] += self.low_gradient[span]
-            self.low_gradient[span].zero_()
         self.ready.add(number)
         first = len(self.sent)
         self._send(next(n for n in range(first, len(self.order) + 1) if n not in self.ready))
@@ -119,3 +112,10 @@ class WholeWeights:
             hook.remove()
         for place in self.layout.places:
             place.parameter.grad = None
+
+
+def add_to(total: Tensor, parameter: Tensor) -> None:
+    """Add a parameter's gradient to `total`, and give it up."""
+    assert parameter.grad is not None
+    total += parameter.grad
+    parameter.grad = None

@@ -39,7 +39,8 @@ def test_the_bytes_are_those_of_all_tensors(dtype: torch.dtype, muon: bool) -> N
     tensors = [*optimizer.masters, *moments, optimizer.momentum, optimizer.gradient]
     tensors += [tensor for p in model.parameters() for tensor in (p.detach(), p.grad) if tensor is not None]
     storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors}
-    assert sum(storages.values()) == load.whole(1)
+    coming = 0 if dtype == torch.float32 else 2 * max(load.block, load.outer)
+    assert sum(storages.values()) + coming == load.whole(1)
 
 
 @pytest.fixture
