@@ -87,3 +87,19 @@ def document_mask(documents: Tensor, dtype: torch.dtype, window: int | None = No
     length = documents.shape[1]
     mask = causal_mask(length, length, window, dtype, documents.device)
     return mask.masked_fill(documents[:, :, None] != documents[:, None, :], HIDDEN)
+
+
+def tree_mask(ends: Tensor, positions: Tensor, dtype: torch.dtype, window: int | None = None) -> Tensor:
+    """[B, T, T] additive mask of rows that hold trees, each token before its children and branch after branch: a token
+    sees those on its way from the root, and itself.
+
+    Args:
+        ends: [B, T] the place in the row where each token's branch ends, past the last token that sees it.
+        positions: [B, T] how far from its root each token is.
+        window: see at most so many positions back, the own one included.
+    """
+    place = torch.arange(ends.shape[1], device=ends.device)
+    seen = (place[None] <= place[:, None]) & (place[:, None] < ends[:, None, :])
+    if window is not None:
+        seen &= positions[:, None, :] > positions[:, :, None] - window
+    return torch.zeros(seen.shape, dtype=dtype, device=ends.device).masked_fill_(~seen, HIDDEN)

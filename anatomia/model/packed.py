@@ -1,14 +1,20 @@
-"""Sequences of different lengths through a decoder without padding: several in a row, hidden from one another."""
+"""Sequences of different lengths through a decoder without padding: several in a row, hidden from one another, and
+what they begin with alike computed once."""
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from anatomia.model.attention import document_mask
+from anatomia.model.attention import document_mask, tree_mask
+from anatomia.model.config import DecoderConfig
 from anatomia.model.decoder import Decoder
-from anatomia.tokens.packing import pack
+from anatomia.tokens.packing import Plan, pack
 
 ROW = 128  # positions of a row, if no sequence is longer: attention costs a row's square
+WIDER = (1, 2, 4, 8)  # rows so many times as wide are tried where more than beginnings must fit into one
+ALIKE = 6  # a beginning shorter than this is not worth keeping sequences together for
 
 
 def packed_states(model: Decoder, ids: Tensor, lengths: Tensor) -> Tensor:
@@ -24,13 +30,7 @@ def packed_states(model: Decoder, ids: Tensor, lengths: Tensor) -> Tensor:
     sizes = lengths.cpu().numpy()
     width = max(int(sizes.max()), ROW)
     plan = pack(sizes, width)
-    filled = sizes[plan.pieces]
-    before = np.cumsum(filled) - filled
-    row = np.repeat(np.arange(plan.rows), np.diff(plan.starts))
-    first = plan.starts[:-1][row]
-    start, number = np.empty_like(sizes), np.empty_like(sizes)
-    start[plan.pieces] = row * width + before - before[first]
-    number[plan.pieces] = np.arange(len(sizes)) - first
+    start, number = places(plan, sizes, width)
     within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     place, inside = (torch.from_numpy(array).to(ids.device) for array in (np.repeat(start, sizes) + within, within))
     blank = torch.zeros(plan.rows * width, dtype=torch.int64, device=ids.device)
@@ -40,3 +40,138 @@ def packed_states(model: Decoder, ids: Tensor, lengths: Tensor) -> Tensor:
     mask = document_mask(documents.view(-1, width), model.embedding.dtype, model.config.sliding_window)
     hidden = model.hidden(tokens.view(-1, width), positions.view(-1, width), mask)
     return hidden.flatten(0, 1)[place]
+
+
+def places(plan: Plan, sizes: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where each piece of a plan begins in its rows of `width` laid end to end, and its number within its row."""
+    filled = sizes[plan.pieces]
+    before = np.cumsum(filled) - filled
+    row = np.repeat(np.arange(plan.rows), np.diff(plan.starts))
+    first = plan.starts[:-1][row]
+    start, number = np.empty_like(sizes), np.empty_like(sizes)
+    start[plan.pieces] = row * width + before - before[first]
+    number[plan.pieces] = np.arange(len(sizes)) - first
+    return start, number
+
+
+def shared_states(model: Decoder, ids: Tensor, lengths: Tensor) -> Tensor:
+    """What `packed_states` returns, for less where sequences begin alike, as completions of one prompt do.
+
+    A causal decoder's state at a token depends on what stands before it and on nothing else, so it is computed once for
+    all sequences that agree up to there. They become trees, whose branches do not see one another. Gradients add up as
+    they would alone.
+    """
+    forest = Forest.of(ids, lengths, model.config)
+    return forest.states(model, np.concatenate(forest.nodes))
+
+
+def end_states(model: Decoder, ids: Tensor, lengths: Tensor) -> Tensor:
+    """[N, width] the hidden state at each sequence's last token; arguments and way as in `shared_states`."""
+    forest = Forest.of(ids, lengths, model.config)
+    return forest.states(model, np.array([nodes[-1] for nodes in forest.nodes]))
+
+
+@dataclass(frozen=True)
+class Forest:
+    """Sequences as trees of tokens in rows: what several have in common, after the same beginning, is there once.
+
+    Rows are filled in the order of the tree, parents before children and branch after branch, so that what a token may
+    be seen by is the stretch from it to where its branch ends.
+
+    Attributes:
+        tokens, positions, ends: [rows, width] token ids, how many tokens stand before each in its sequence, and the
+            place in the row where its branch ends. Padding is a branch of its own, each.
+        nodes: per sequence, the places [length] of its tokens in the rows laid end to end.
+    """
+
+    tokens: Tensor
+    positions: Tensor
+    ends: Tensor
+    nodes: list[np.ndarray]
+
+    @staticmethod
+    def of(ids: Tensor, lengths: Tensor, config: DecoderConfig) -> "Forest":
+        """Plant the sequences in rows of the width that costs least.
+
+        Args:
+            ids: int64 [N, T], padded on the right. lengths: int64 [N], at least 1.
+        """
+        device, table, sizes = ids.device, ids.cpu().numpy(), lengths.cpu().numpy()
+        real = np.arange(table.shape[1]) < sizes[:, None]
+        keys = np.where(real, table + 1, 0).astype(">u4")
+        order = np.array(sorted(range(len(sizes)), key=lambda row: keys[row].tobytes()))
+        same = (keys[order[1:]] == keys[order[:-1]]) & real[order[1:]]
+        alike = np.concatenate([[0], np.logical_and.accumulate(same, 1).sum(1)])
+        width, roots = choose(sizes[order], alike, config)
+        alike[roots] = 0
+        fresh = sizes[order] - alike
+        paths, ends = grow(fresh, alike)
+        totals = np.add.reduceat(fresh, np.flatnonzero(roots))
+        plan = pack(totals, width)
+        start, _ = places(plan, totals, width)
+        there = np.arange(totals.sum()) + np.repeat(start - (np.cumsum(totals) - totals), totals)
+        blank = np.zeros(plan.rows * width, np.int64)
+        tokens, positions, stops = blank, blank.copy(), np.arange(len(blank)) % width + 1
+        stops[there] += ends - np.arange(len(ends)) - 1
+        nodes: list[np.ndarray] = [blank] * len(sizes)
+        for row, path in zip(order.tolist(), paths, strict=True):
+            nodes[row] = there[path]
+            tokens[nodes[row]] = table[row, : sizes[row]]
+            positions[nodes[row]] = np.arange(sizes[row])
+        rows = [torch.from_numpy(array).view(-1, width).to(device) for array in (tokens, positions, stops)]
+        return Forest(rows[0], rows[1], rows[2], nodes)
+
+    def states(self, model: Decoder, nodes: np.ndarray) -> Tensor:
+        """[len(nodes), width] the hidden states at these places."""
+        mask = tree_mask(self.ends, self.positions, model.embedding.dtype, model.config.sliding_window)
+        hidden = model.hidden(self.tokens, self.positions, mask)
+        # index_select adds up the gradients of a place that is read twice in a fixed order.
+        return hidden.flatten(0, 1).index_select(0, torch.from_numpy(nodes).to(hidden.device))
+
+
+def choose(sizes: np.ndarray, alike: np.ndarray, config: DecoderConfig) -> tuple[int, np.ndarray]:
+    """The width of rows that costs least, and which sequences (in order) begin a tree there."""
+    narrow = max(int(sizes.max()), ROW)
+    # Layers' own windows count places in a row, which in a tree are not positions in a sequence.
+    widest = min((window for window in config.layer_windows or () if window is not None), default=WIDER[-1] * narrow)
+    if widest < narrow:
+        return narrow, np.ones(len(sizes), bool)
+    best = None
+    for width in (narrow * factor for factor in WIDER if narrow * factor <= widest):
+        roots = cut(sizes, alike, width)
+        totals = np.add.reduceat(sizes - np.where(roots, 0, alike), np.flatnonzero(roots))
+        cost = pack(totals, width).rows * width * config.flops_per_token(width)
+        if best is None or cost < best[0]:
+            best = cost, width, roots
+        if totals.sum() <= width:
+            break
+    assert best is not None
+    return best[1], best[2]
+
+
+def cut(sizes: np.ndarray, alike: np.ndarray, width: int) -> np.ndarray:
+    """bool [N] which of the sequences, in order, begin a tree: those that have little in common with the one before, or
+    for which its tree has no room left."""
+    roots, held = np.zeros(len(sizes), bool), 0
+    for place, (size, common) in enumerate(zip(sizes.tolist(), alike.tolist(), strict=True)):
+        roots[place] = place == 0 or common < ALIKE or held + size - common > width
+        held = size if roots[place] else held + size - common
+    return roots
+
+
+def grow(fresh: np.ndarray, alike: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    """The way of each sequence through the trees laid end to end, and where there each token's branch ends.
+
+    Args:
+        fresh, alike: [N] how many tokens a sequence, in order, adds to the way of the one before, and how many of that
+            one's it begins with.
+    """
+    ends = np.zeros(fresh.sum(), np.int64)
+    paths: list[np.ndarray] = []
+    held = 0
+    for new, common in zip(fresh.tolist(), alike.tolist(), strict=True):
+        begun = paths[-1][:common] if common else np.empty(0, np.int64)
+        paths.append(np.concatenate([begun, np.arange(held, held + new)]))
+        held += new
+        ends[paths[-1]] = held  # unless more grows from it
+    return paths, ends

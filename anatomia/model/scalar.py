@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anatomia.model.decoder import Decoder
-from anatomia.model.packed import packed_states
+from anatomia.model.packed import end_states, packed_states
 
 
 class ScalarModel(nn.Module):
@@ -25,6 +25,17 @@ class ScalarModel(nn.Module):
     def at_last(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """[B] the scalar at each row's last real token. ids: [B, T] padded on the right; lengths: [B]."""
         return self.read(packed_states(self.decoder, ids, lengths)[lengths.cumsum(0) - 1])
+
+    def at_ends(self, ids: Tensor, real: Tensor) -> Tensor:
+        """[B] the scalar at each row's last real token, on whichever side of it the padding is; what rows begin with
+        alike is computed once.
+
+        Args:
+            ids: int64 [B, T].
+            real: bool [B, T] true on tokens, at least one a row, without gaps; false on padding.
+        """
+        order = (~real).int().argsort(dim=1, stable=True)
+        return self.read(end_states(self.decoder, ids.gather(1, order), real.sum(1)))
 
     def read(self, states: Tensor) -> Tensor:
         """[...] scalars, in 32 bits or more, of hidden states [..., width]."""

@@ -13,11 +13,13 @@ class Judged:
         sequences: K token sequences, prompt and completion and end token.
         places: one list of K places per ranking of them.
         prompt: how many tokens at the beginning of each sequence are the prompt's.
+        stars: what all rankings together make of each of the K, 0 to 5, NaN where nobody placed it; or nothing.
     """
 
     sequences: tuple[tuple[int, ...], ...]
     places: tuple[tuple[int, ...], ...]
     prompt: int = 0
+    stars: tuple[float, ...] = ()
 
     @property
     def best(self) -> int:

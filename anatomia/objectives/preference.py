@@ -1,14 +1,16 @@
 """Learning from rankings: a scalar model whose outputs order completions as people did."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anatomia.feedback.scores import STARS
 from anatomia.model.scalar import ScalarModel
 from anatomia.objectives.judged import UNPLACED, Judged
 from anatomia.objectives.matching import Partners, match_gaps, matching_loss
@@ -16,20 +18,23 @@ from anatomia.tokens.batches import pad_sequences
 from anatomia.train import parallel
 from anatomia.train.objective import Sums
 
+Loss = Literal["listwise", "pairwise", "stars"]
 
-def pairwise_loss(scores: Tensor, places: Tensor) -> Tensor:
-    """-log σ(better - worse), averaged over the pairs of each ranking, then over rankings (Ouyang et al. 2022,
-    InstructGPT, equation 1; tied pairs say nothing here).
+
+def pairwise_loss(scores: Tensor, places: Tensor, margins: Tensor | float = 0.0) -> Tensor:
+    """-log σ(better - worse - margin), averaged over the pairs of each ranking, then over rankings (Ouyang et al. 2022,
+    InstructGPT, equation 1; with margins Touvron et al. 2023, Llama 2, equation 2; tied pairs say nothing here).
 
     Args:
         scores: [R, K] the model's scores of the completions that each ranking is about.
         places: int64 [R, K], 0 for the best group, the same number where tied, `UNPLACED` where not ranked.
+        margins: [R, K, K] by how much more than enough the first of two is to exceed the second.
 
     Returns:
         [] in nats; rankings without an untied pair count as 0.
     """
     pairs = pair_mask(places)
-    losses = -F.logsigmoid(scores[:, :, None] - scores[:, None, :]) * pairs
+    losses = -F.logsigmoid(scores[:, :, None] - scores[:, None, :] - margins) * pairs
     return (losses.sum((1, 2)) / pairs.sum((1, 2)).clamp(min=1)).mean()
 
 
@@ -55,35 +60,62 @@ def pair_mask(places: Tensor) -> Tensor:
     return (places[:, :, None] < places[:, None, :]) & ranked[:, :, None] & ranked[:, None, :]
 
 
-LOSSES = {"pairwise": pairwise_loss, "listwise": listwise_loss}
+def stars_loss(scores: Tensor, stars: Tensor) -> Tensor:
+    """Cross-entropy between σ(score) and stars / 5, averaged over the completions that have stars: logistic regression
+    to a share. The stars of `scores_to_stars` are 5 times the chance to be preferred to another completion of the same
+    prompt, so that this makes σ(score) that chance; unlike squared errors its gradient is never more than 1.
+
+    Args:
+        scores: [N] the model's. stars: [N], 0 to 5, NaN where there are none.
+    """
+    known = ~stars.isnan()
+    target = torch.where(known, stars / STARS, 0.5)
+    losses = F.binary_cross_entropy_with_logits(scores, target, reduction="none") * known
+    return losses.sum() / known.sum().clamp(min=1)
+
+
+def star_margins(stars: Tensor, margin: float) -> Tensor:
+    """[R, K, K] margins for `pairwise_loss`: `margin` times the difference of stars, as a share of all five; 0 where it
+    is negative (an annotator against the others) or not known. stars: [R, K]."""
+    return (margin / STARS * (stars[:, :, None] - stars[:, None, :])).clamp(min=0).nan_to_num(0.0)
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Some of a step's prompts, and their share of all its rankings; per prompt the crossed sequences of `Partners`, if
-    any, and their share of all the step's."""
+    """Some of a step's prompts, and their shares of all its rankings and of all completions with stars; per prompt the
+    crossed sequences of `Partners`, if any, and their share of all the step's."""
 
     items: Sequence[Judged]
     share: float
+    starred_share: float
     crossed: Sequence[tuple[tuple[int, ...], ...]]
     crossed_share: float
 
 
 class Preference:
-    """Fits a `ScalarModel` to rankings. Each completion is scored once, however many people ranked it.
+    """Fits a `ScalarModel` to rankings. Each completion is scored once, however many people ranked it, and what
+    sequences begin with alike is computed once.
 
     Args:
         items: the prompts with their rankings; every epoch visits each once in an order keyed by (seed, epoch).
         batch: prompts per step. micro: prompts per forward pass.
-        loss: "pairwise" or "listwise".
+        loss: "pairwise", "listwise" or "stars".
         matching: weight of `matching_loss` beside it; 0 leaves it out.
+        margin: by how much better a completion of five stars is to be than one of none ("pairwise" only).
     """
 
     def __init__(
-        self, items: Sequence[Judged], batch: int, micro: int, loss: str, seed: int, matching: float = 0.0
+        self,
+        items: Sequence[Judged],
+        batch: int,
+        micro: int,
+        loss: Loss,
+        seed: int,
+        matching: float = 0.0,
+        margin: float = 0.0,
     ) -> None:
         self.items, self.batch, self.micro, self.seed = items, batch, micro, seed
-        self.function, self.matching = LOSSES[loss], matching
+        self.kind, self.matching, self.margin = loss, matching, margin
         self.partners = Partners(items, seed) if matching else None
 
     def micro_batches(self, model: nn.Module, step: int) -> Sequence[Piece]:
@@ -93,12 +125,17 @@ class Preference:
             index = int(np.random.default_rng([self.seed, epoch]).permutation(len(self.items))[number])
             chosen.append(self.items[index])
             crossed.append(self.partners.crossed(index, place) if self.partners else ())
-        rankings, pairs = sum(len(item.places) for item in chosen), sum(map(bool, crossed))
+        rankings, starred, pairs = (
+            sum(len(item.places) for item in chosen),
+            count_stars(chosen),
+            sum(map(bool, crossed)),
+        )
         micro = parallel.micro_rows(self.micro, len(chosen))
         return [
             Piece(
                 part := chosen[start : start + micro],
                 sum(len(item.places) for item in part) / rankings,
+                count_stars(part) / max(starred, 1),
                 others := crossed[start : start + micro],
                 sum(map(bool, others)) / max(pairs, 1),
             )
@@ -110,14 +147,22 @@ class Preference:
         sequences = [sequence for item in micro.items for sequence in item.sequences]
         everything = sequences + [sequence for trio in micro.crossed for sequence in trio]
         flat = score_all(model, everything)
-        scores, places = align_rankings(micro.items, flat[: len(sequences)])
-        pairs = pair_mask(places)
+        index, places = align_rankings(micro.items)
+        index, places = index.to(flat.device), places.to(flat.device)
+        scores, pairs = flat[: len(sequences)][index], pair_mask(places)
         right = ((scores[:, :, None] > scores[:, None, :]) & pairs).sum() / pairs.sum().clamp(min=1)
         figures: dict[str, Tensor | float] = {
             "accuracy": right * micro.share,
             "tokens": float(sum(map(len, everything))),
         }
-        loss = self.function(scores, places) * micro.share
+        if self.kind == "listwise":
+            loss = listwise_loss(scores, places) * micro.share
+        elif self.kind == "pairwise":
+            margins = star_margins(all_stars(micro.items).to(flat)[index], self.margin) if self.margin else 0.0
+            loss = pairwise_loss(scores, places, margins) * micro.share
+        else:
+            stars = all_stars(micro.items).to(flat)
+            loss = stars_loss(flat[: len(sequences)], stars) * micro.starred_share
         if self.matching:
             gaps = match_gaps(micro.items, micro.crossed, flat)
             loss = loss + self.matching * matching_loss(gaps) * micro.crossed_share
@@ -137,16 +182,13 @@ class Preference:
 def score_all(model: ScalarModel, sequences: Sequence[Sequence[int]]) -> Tensor:
     """[N] the scalar at each sequence's last token."""
     device = model.score.device
-    ids, mask = pad_sequences([list(sequence) for sequence in sequences], model.decoder.config.padding or 0, "right")
-    return model.at_last(ids.to(device), mask.sum(1).to(device))
+    ids, real = pad_sequences([list(sequence) for sequence in sequences], model.decoder.config.padding or 0, "right")
+    return model.at_ends(ids.to(device), real.to(device))
 
 
-def align_rankings(items: Sequence[Judged], scores: Tensor) -> tuple[Tensor, Tensor]:
-    """One row per ranking: scores [R, K] and places [R, K], filled up with `UNPLACED` where prompts differ in K.
-
-    Args:
-        scores: [N] of all items' sequences, in order.
-    """
+def align_rankings(items: Sequence[Judged]) -> tuple[Tensor, Tensor]:
+    """One row per ranking, as wide as the prompt with most completions: int64 [R, K] the numbers of its completions
+    among all the items', and [R, K] their places; what fills up is number 0 of its prompt, `UNPLACED`."""
     widest = max(len(item.sequences) for item in items)
     index, places, start = [], [], 0
     for item in items:
@@ -156,4 +198,14 @@ def align_rankings(items: Sequence[Judged], scores: Tensor) -> tuple[Tensor, Ten
             index.append(numbers + [start] * blank)
             places.append(list(ranking) + [UNPLACED] * blank)
         start += len(numbers)
-    return scores[torch.tensor(index, device=scores.device)], torch.tensor(places, device=scores.device)
+    return torch.tensor(index), torch.tensor(places)
+
+
+def all_stars(items: Sequence[Judged]) -> Tensor:
+    """[N] the stars of all items' completions, in order, NaN where there are none."""
+    return torch.tensor([star for item in items for star in item.stars or (math.nan,) * len(item.sequences)])
+
+
+def count_stars(items: Sequence[Judged]) -> int:
+    """How many completions have stars."""
+    return sum(not math.isnan(star) for item in items for star in item.stars)

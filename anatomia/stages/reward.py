@@ -1,8 +1,10 @@
 """reward: a model that predicts which of several completions people would rank higher."""
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +17,7 @@ from anatomia.feedback.ranking import Ranking
 from anatomia.model.scalar import ScalarModel
 from anatomia.objectives.judged import UNPLACED, Judged
 from anatomia.objectives.matching import Partners, match_gaps
-from anatomia.objectives.preference import Preference, score_all
+from anatomia.objectives.preference import Loss, Preference, score_all
 from anatomia.stages.models import TrainingSettings, loop_settings, open_model, policy_stage, save, training_metrics
 from anatomia.stages.stage import Context, Metrics, Stage
 from anatomia.text.dialogue import Dialogue, Turn
@@ -30,13 +32,16 @@ class RewardSettings(TrainingSettings):
     """The section [reward].
 
     Attributes:
-        loss: "listwise" (Plackett-Luce over each whole ranking) or "pairwise" (Bradley-Terry over its pairs).
+        loss: "listwise" (Plackett-Luce over each whole ranking), "pairwise" (Bradley-Terry over its pairs) or "stars"
+            (logistic regression to the stars that all rankings of a prompt became).
+        margin: with "pairwise", by how much better a completion of five stars is to be than one of none.
         matching: weight of a second loss, by which the model must tell which of two answers belongs to which of two
             prompts; 0 leaves it out.
         epochs: how often each ranked prompt is seen. batch: prompts, with all their completions, per update.
     """
 
-    loss: Literal["listwise", "pairwise"] = "listwise"
+    loss: Loss = "listwise"
+    margin: float = Field(default=0.0, ge=0)
     matching: float = Field(default=1.0, ge=0)
     epochs: float = Field(default=2.0, gt=0)
     batch: int = Field(default=16, ge=1)
@@ -60,7 +65,9 @@ def run(context: Context) -> Metrics:
     batch = min(settings.batch, len(items["train"]))
     steps = max(1, int(np.ceil(settings.epochs * len(items["train"]) / batch)))
     micro = min(settings.micro_batch, batch)
-    objective = Preference(items["train"], batch, micro, settings.loss, context.seed, settings.matching)
+    objective = Preference(
+        items["train"], batch, micro, settings.loss, context.seed, settings.matching, settings.margin
+    )
     trained = train(model, objective, loop_settings(settings, steps), context.ledger, context.resume)
     scored = score_items(model, items["train"])
     values = np.concatenate(scored)
@@ -89,6 +96,7 @@ def load_items(
     ranks: Artifact, vocabulary: Vocabulary, context: int
 ) -> tuple[dict[str, list[Judged]], dict[str, list[str]], int]:
     """The rankings of each split, those of one prompt together; their prompt ids; how many prompts were too long."""
+    stars = {row["prompt_id"]: row["plackett_luce"] for row in read_jsonl(ranks.file("stars.jsonl"))}
     groups: dict[tuple[str, tuple[str, ...]], list[Ranking]] = defaultdict(list)
     splits: dict[str, str] = {}
     for row in read_jsonl(ranks.file("rankings.jsonl")):
@@ -105,7 +113,8 @@ def load_items(
             too_long += 1
             continue
         length = prompt_length(vocabulary, rankings[0].prompt)
-        items[splits[name]].append(Judged(sequences, tuple(places(ranking) for ranking in rankings), length))
+        given = tuple(math.nan if star is None else float(star) for star in stars.get(name, ()))
+        items[splits[name]].append(Judged(sequences, tuple(places(ranking) for ranking in rankings), length, given))
         names[splits[name]].append(name)
     return items, names, too_long
 
@@ -231,11 +240,22 @@ def judgements(
     return found
 
 
+def check(recipe: Any, root: Path) -> None:
+    """What can be known to be wrong before the run."""
+    settings = recipe.reward
+    if settings.margin and settings.loss != "pairwise":
+        raise UserError(
+            f'reward.margin = {settings.margin:g} is for pairs, and reward.loss = "{settings.loss}" knows none; set '
+            'reward.loss = "pairwise" or reward.margin = 0'
+        )
+
+
 STAGE = Stage(
     name="reward",
-    version=2,
+    version=3,
     sections=("reward",),
     run=run,
+    check=check,
     parents=lambda recipe: (policy_stage(recipe), "rank"),
     trains=lambda recipe: True,
 )

@@ -19,6 +19,8 @@ from anatomia.objectives.preference import (
     listwise_loss,
     pairwise_loss,
     score_all,
+    star_margins,
+    stars_loss,
 )
 from anatomia.train.loop import backward, train
 from anatomia.train.optimizer import FlatOptimizer, OptimizerSettings
@@ -88,6 +90,49 @@ def test_gradients_are_exact_and_finite(loss: object) -> None:
     assert scores.grad[0, 0] < 0 < scores.grad[0, 4]
 
 
+def test_margins_ask_for_as_much_as_the_stars_say() -> None:
+    """Llama 2's equation 2: a pair far apart must differ by more for the same loss; contradicting stars ask nothing."""
+    stars = torch.tensor([[5.0, 2.5, 0.0, float("nan")]], dtype=torch.float64)
+    margins = star_margins(stars, 3.0)
+    assert margins[0, 0].tolist() == [0.0, 1.5, 3.0, 0.0], "nothing where nobody gave stars"
+    assert margins[0, 2].tolist() == [0.0] * 4, "an annotator who is against the others is not asked for more"
+    scores = torch.tensor([[4.0, 1.0, -2.0, 0.0]], dtype=torch.float64)
+    expected = [
+        math.log1p(math.exp(-(float(scores[0, better] - scores[0, worse]) - margin)))
+        for better, worse, margin in ((0, 1, 1.5), (0, 2, 3.0), (0, 3, 0.0), (1, 2, 1.5), (1, 3, 0.0), (2, 3, 0.0))
+    ]
+    found = pairwise_loss(scores, torch.tensor([[0, 1, 2, 3]]), margins)
+    assert float(found) == pytest.approx(np.mean(expected))
+    assert float(pairwise_loss(SCORES, PLACES, 0.0)) == float(pairwise_loss(SCORES, PLACES))
+
+
+def test_regression_to_stars_ends_at_the_chance_to_be_preferred() -> None:
+    """Wherever it begins, σ(score) becomes stars / 5; completions without stars are not pulled anywhere."""
+    stars = torch.tensor([4.5, 2.5, 0.5, float("nan"), 1.0])
+    scores = torch.tensor([0.0, 3.0, -4.0, 1.5, 0.2], requires_grad=True)
+    for _ in range(2000):
+        (gradient,) = torch.autograd.grad(stars_loss(scores, stars), scores)
+        assert gradient.isfinite().all()
+        scores = (scores - 4 * gradient).detach().requires_grad_(True)
+    assert (5 * torch.sigmoid(scores))[[0, 1, 2, 4]].tolist() == pytest.approx([4.5, 2.5, 0.5, 1.0], abs=1e-3)
+    assert float(scores.detach()[3]) == 1.5
+    assert float(stars_loss(scores.detach(), torch.full((5,), float("nan")))) == 0.0
+
+
+def test_margins_reach_the_training() -> None:
+    """The same step with margins pulls completions further apart, and only those whose stars differ."""
+    starred, plain = (
+        [Judged(item.sequences, item.places, 0, item.stars if keep else ()) for item in toy(8, 3)] for keep in (1, 0)
+    )
+    found = []
+    for items, margin in ((starred, 0.0), (starred, 4.0), (plain, 4.0)):
+        model = scalar()
+        (piece,) = Preference(items, 8, 8, "pairwise", 0, margin=margin).micro_batches(model, 0)
+        found.append(float(Preference(items, 8, 8, "pairwise", 0, margin=margin).loss(model, piece)[0].detach()))
+    assert found[1] > found[0] + 0.5
+    assert found[2] == found[0]
+
+
 def test_the_best_scores_of_a_listwise_fit_are_the_ranking() -> None:
     """Going down the loss puts completions into the order that was given."""
     scores = torch.zeros(1, 5, requires_grad=True)
@@ -100,7 +145,8 @@ def test_the_best_scores_of_a_listwise_fit_are_the_ranking() -> None:
 
 def test_rankings_of_prompts_with_different_numbers_of_completions() -> None:
     items = [Judged(((5,), (6,)), ((1, 0),)), Judged(((7,), (8,), (9,)), ((0, 1, 2), (2, UNPLACED, 0)))]
-    scores, places = align_rankings(items, torch.tensor([10.0, 20.0, 30.0, 40.0, 50.0]))
+    index, places = align_rankings(items)
+    scores = torch.tensor([10.0, 20.0, 30.0, 40.0, 50.0])[index]
     assert places.tolist() == [[1, 0, UNPLACED], [0, 1, 2], [2, UNPLACED, 0]]
     assert scores[places != UNPLACED].tolist() == [10, 20, 30, 40, 50, 30, 50]
     for loss in LOSSES.values():
@@ -129,11 +175,12 @@ def toy(count: int, seed: int) -> list[Judged]:
             body[chance.permutation(8)[:amount]] = 5
             sequences.append((1, *body.tolist(), 2))
         order = np.argsort(np.argsort(-amounts)).tolist()
-        items.append(Judged(tuple(sequences), (tuple(order), tuple(min(place, 1) for place in order))))
+        stars = tuple((5 * amounts / 5).tolist())
+        items.append(Judged(tuple(sequences), (tuple(order), tuple(min(place, 1) for place in order)), 0, stars))
     return items
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", [*LOSSES, "stars"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_it_learns_what_can_be_learnt(loss: str, dtype: torch.dtype, tmp_path: Path) -> None:
     model = scalar(scale=0.1)
@@ -149,21 +196,24 @@ def test_it_learns_what_can_be_learnt(loss: str, dtype: torch.dtype, tmp_path: P
 
 @torch.no_grad()
 def accuracy(model: ScalarModel, items: list[Judged]) -> float:
-    scores, places = align_rankings(items, score_all(model, [s for item in items for s in item.sequences]))
+    index, places = align_rankings(items)
+    scores = score_all(model, [s for item in items for s in item.sequences])[index]
     right = scores[:, :, None] > scores[:, None, :]
     pairs = places[:, :, None] < places[:, None, :]
     return float(right[pairs].float().mean())
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", [*LOSSES, "stars"])
 def test_the_micro_batch_changes_nothing(loss: str) -> None:
-    """Though prompts have different numbers of rankings."""
-    items = [Judged(item.sequences, item.places * (1 + n % 3)) for n, item in enumerate(toy(8, 3))]
+    """Though prompts have different numbers of rankings, and of completions with stars."""
+    none = float("nan")
+    stars = [(4.0, none, 1.0), (5.0, 2.0, 0.0), (none, none, none), ()]
+    items = [Judged(item.sequences, item.places * (1 + n % 3), 0, stars[n % 4]) for n, item in enumerate(toy(8, 3))]
     found = []
     for micro in (8, 1, 3):
         model = scalar()
         optimizer = FlatOptimizer(model, OptimizerSettings(), torch.float32)
-        sums = backward(model, Preference(items, 8, micro, loss, 0), optimizer, 0)
+        sums = backward(model, Preference(items, 8, micro, loss, 0, margin=2.0), optimizer, 0)
         found.append((sums["loss"], optimizer.gradient.clone()))
     (whole, gradient), *others = found
     for value, other in others:
