@@ -13,7 +13,7 @@ from anatomia import cli
 from anatomia.sentences import HOLE, help_text, sentence, table
 
 SOURCES = [path for place in anatomia.__path__ for path in sorted(Path(place).rglob("*.py"))]
-SPEAKERS = {"UserError", "note", "fail"}
+SPEAKERS = {"UserError", "RefusedDialogue", "note", "fail"}
 
 
 def template(node: ast.AST) -> str | None:

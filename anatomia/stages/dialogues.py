@@ -94,6 +94,6 @@ def as_prompt(dialogue: Dialogue) -> Dialogue | None:
     return Dialogue(dialogue.turns[: last + 1], dialogue.source, dialogue.meta | reference)
 
 
-def messages(prompt: Dialogue) -> list[dict[str, str]]:
+def messages(prompt: Dialogue) -> list[dict[str, Any]]:
     """The prompt as messages."""
-    return [{"role": turn.role, "content": turn.content} for turn in prompt.turns]
+    return prompt.messages

@@ -63,10 +63,10 @@ def read_directory(path: Path) -> Found:
     end = config.get("eos_token")
     if not end or tokenizer.token_to_id(end["content"] if isinstance(end, dict) else end) is None:
         raise UserError(f"{path} has no end token; name it as eos_token in {directory / 'tokenizer_config.json'}")
-    template = _template(directory, config)
-    if template is None:
+    templates = _templates(directory, config)
+    if not templates:
         notes.append(f"{path} has no chat template; turns are marked in plain text (User:, Assistant:)")
-    config["chat_template"] = template or PLAIN
+    config["chat_template"] = templates or PLAIN
     config.setdefault("tokenizer_class", "PreTrainedTokenizerFast")
     return Found(tokenizer, config, tuple(_ids(generation.get("eos_token_id"))), tuple(notes))
 
@@ -89,13 +89,24 @@ def _token(tokenizer: Tokenizer, value: Any) -> str | None:
     return tokenizer.id_to_token(ids[0]) if ids else None
 
 
-def _template(directory: Path, config: dict[str, Any]) -> str | None:
-    """The chat template: its own file in newer directories, else in the config, where there may be several by name."""
+def _templates(directory: Path, config: dict[str, Any]) -> str | list[dict[str, str]] | None:
+    """The chat template, or several by name: in files of their own in newer directories, else in the config."""
     file = directory / "chat_template.jinja"
-    if file.is_file():
+    more = sorted((directory / "additional_chat_templates").glob("*.jinja"))
+    if file.is_file() and not more:
         return file.read_text(encoding="utf-8")
-    template = config.get("chat_template")
-    if isinstance(template, list):
-        named = {entry["name"]: entry["template"] for entry in template}
-        return named.get("default") or next(iter(named.values()), None)
-    return template
+    named = {path.stem: path.read_text(encoding="utf-8") for path in more}
+    if file.is_file():
+        named = {"default": file.read_text(encoding="utf-8"), **named}
+    if named:
+        return [{"name": name, "template": template} for name, template in named.items()]
+    found = config.get("chat_template")
+    if isinstance(found, list):
+        try:
+            return [{"name": str(entry["name"]), "template": str(entry["template"])} for entry in found]
+        except (KeyError, TypeError) as error:
+            raise UserError(
+                f"{directory / 'tokenizer_config.json'}: chat_template is a list, but not of objects with name and "
+                "template; mend it or take it away"
+            ) from error
+    return found

@@ -27,8 +27,9 @@ class Vocabulary:
     """A tokenizer and what a language model must know of it.
 
     `tokenizer` is the plain `tokenizers.Tokenizer` as it lies in tokenizer.json, `config` the content of
-    tokenizer_config.json, `notes` sentences for the user about what had to be assumed, `stops` further ids, beside
-    `end`, that end a text according to generation_config.json.
+    tokenizer_config.json, `template` the chat template and `templates` all of them by name, `notes` sentences for the
+    user about what had to be assumed, `stops` further ids, beside `end`, that end a text according to
+    generation_config.json.
     """
 
     def __init__(
@@ -44,7 +45,8 @@ class Vocabulary:
         self.name = name
         self.stops = stops
         self.notes = notes
-        self.template: str = config["chat_template"]
+        self.templates = _templates(config["chat_template"])
+        self.template = self.templates.get("default") or next(iter(self.templates.values()))
         self.begin = self._id("bos_token")
         self.padding = self._id("pad_token")
         end = self._id("eos_token")
@@ -195,6 +197,11 @@ def _bare(tokenizer: Tokenizer) -> Tokenizer:
         token["normalized"] = token["normalized"] and not token["special"]
     content |= {"truncation": None, "padding": None, "post_processor": None}
     return Tokenizer.from_str(json.dumps(content))
+
+
+def _templates(value: Any) -> dict[str, str]:
+    """Chat templates by name: configs hold one, or several as objects with `name` and `template`."""
+    return {"default": value} if isinstance(value, str) else {entry["name"]: entry["template"] for entry in value}
 
 
 def _text(value: Any) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokens.chat_templates import CHATML, NAMES, TOOLS, somebodys
 
 from anatomia.text.dialogue import Dialogue, Turn
 from anatomia.tokens.dialogue import encode_dialogue, prompt_ids, render, stop_ids
@@ -98,22 +99,18 @@ def test_the_loss_mask_is_the_assistant_mask_of_transformers(ours: Vocabulary, t
     assert render(ours, MESSAGES, False) == theirs.apply_chat_template(MESSAGES, tokenize=False)
 
 
-CHATML = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] | trim }}"
-    "{{ '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
-
-
 @pytest.fixture
 def chatml(tmp_path: Path) -> Path:
-    """Somebody's tokenizer: a ChatML template in a file of its own, turns that end otherwise than texts."""
+    """Somebody's tokenizer: a template in a file of its own that trims, turns that end otherwise than texts."""
     vocabulary = train_vocabulary(TEXTS * 3, 380)
     vocabulary.tokenizer.add_special_tokens(["<|im_start|>", "<|im_end|>"])
     vocabulary.save(tmp_path)
     config = json.loads((tmp_path / "tokenizer_config.json").read_text(encoding="utf-8"))
     del config["chat_template"]
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
-    (tmp_path / "chat_template.jinja").write_text(CHATML, encoding="utf-8")
+    (tmp_path / "chat_template.jinja").write_text(
+        CHATML.replace("message['content']", "message['content'] | trim"), encoding="utf-8"
+    )
     return tmp_path
 
 
@@ -128,6 +125,46 @@ def test_somebodys_template_gives_their_ids_and_a_mask_with_its_end_token(chatml
     counted = [i for i, weight in zip(ids, weights) if weight]
     assert ours.decode(counted, special=True) == "To jest 🦊 lis.<|im_end|>Welcome!<|im_end|>"
     assert stop_ids(ours) == (2, ours.specials["<|im_end|>"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_templates_of_all_kinds_give_the_ids_of_transformers(tmp_path: Path, name: str) -> None:
+    ours = somebodys(tmp_path, NAMES[name])
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    messages = MESSAGES[1:] if name == "no-system" else MESSAGES
+    dialogue = Dialogue(tuple(map(Turn.from_message, messages)), "test")
+    ids, weights = encode_dialogue(ours, dialogue)
+    expected = theirs.apply_chat_template(messages, return_assistant_tokens_mask=name == "marked", return_dict=True)
+    assert ids == expected["input_ids"]
+    assert sum(weights) > 0
+    if name == "marked":  # elsewhere transformers knows no mask
+        assert weights == expected["assistant_masks"]
+    asked = messages[:-1]
+    assert prompt_ids(ours, asked) == theirs.apply_chat_template(asked, add_generation_prompt=True, return_dict=False)
+
+
+def test_named_templates_and_tools_are_those_of_transformers(tmp_path: Path) -> None:
+    calls = [{"type": "function", "function": {"name": "river", "arguments": {"of": "Brzezina, żółć"}}}]
+    tools = [{"type": "function", "function": {"name": "river", "parameters": {"type": "object"}}}]
+    messages = [
+        MESSAGES[1],
+        {"role": "assistant", "content": "", "tool_calls": calls},
+        {"role": "tool", "content": "Wilga"},
+        MESSAGES[4],
+    ]
+    named = [{"name": "default", "template": CHATML}, {"name": "tool_use", "template": TOOLS}]
+    ours = somebodys(tmp_path / "config", named)
+    files = somebodys(
+        tmp_path / "files", None, chat_template_jinja=CHATML, additional_chat_templates__tool_use_jinja=TOOLS
+    )
+    ours.save(tmp_path / "saved")
+    for directory in ("config", "files", "saved"):
+        theirs = transformers.AutoTokenizer.from_pretrained(tmp_path / directory)
+        expected = theirs.apply_chat_template(messages, tools=tools, return_dict=False)
+        dialogue = Dialogue(tuple(map(Turn.from_message, messages)), "test", {"tools": tools})
+        assert encode_dialogue(ours, dialogue)[0] == encode_dialogue(files, dialogue)[0] == expected
+        plain = theirs.apply_chat_template(MESSAGES[:2], add_generation_prompt=True, return_dict=False)
+        assert prompt_ids(ours, MESSAGES[:2]) == prompt_ids(files, MESSAGES[:2]) == plain
 
 
 def test_what_is_saved_from_somebodys_tokenizer_loads_the_same(chatml: Path, tmp_path: Path) -> None:

@@ -108,14 +108,6 @@ def test_roles_are_plain_text_where_there_is_no_template(vocabulary: Vocabulary,
     assert counted(theirs, Dialogue(turns, "test")) == ["Fox.<|end|>", "Fox!<|end|>"]
 
 
-def test_a_template_whose_prompts_are_no_prefixes_is_refused(vocabulary: Vocabulary, tmp_path: Path) -> None:
-    theirs = somebodys(
-        vocabulary, tmp_path, "{{ messages | length }}{% for m in messages %}{{ m['content'] }}{% endfor %}"
-    )
-    with pytest.raises(UserError, match=r"turn 2 of alpaca\.json:17"):
-        encode_dialogue(theirs, Dialogue((Turn("user", "a"), Turn("assistant", "b")), "alpaca.json:17"))
-
-
 def test_a_broken_template_is_named(vocabulary: Vocabulary, tmp_path: Path) -> None:
     theirs = somebodys(vocabulary, tmp_path, "{% for %}")
     with pytest.raises(UserError, match="chat template of"):
