@@ -86,12 +86,13 @@ class DecoderConfig:
             + norm
         )
 
-    def flops_per_token(self, context: int | None = None) -> int:
+    def flops_per_token(self, context: int | None = None, frozen: bool = False) -> int:
         """Multiplications and additions of a training step per token of a row of `context` tokens (None: the model's).
 
-        6 per weight that is multiplied with, forward and backward together, and 12 per layer, number of a head and
-        position looked at (Chowdhery et al. 2022, PaLM, appendix B); those are half the row for causality, and fewer
-        behind a window. What a program computes beyond that (padding, hidden scores) does not count.
+        6 per weight that is multiplied with, forward and backward together (4 if it is frozen), and 12 per layer,
+        number of a head and position looked at (Chowdhery et al. 2022, PaLM, appendix B); those are half the row for
+        causality, and fewer behind a window. What a program computes beyond that (padding, hidden scores) does not
+        count.
         """
         weights = self.parameters() - (0 if self.tied else self.vocabulary * self.width)
         if self.positions == "learned":
@@ -101,4 +102,4 @@ class DecoderConfig:
             min(window or length, length) for window in self.layer_windows or [self.sliding_window] * self.layers
         ]
         seen = sum(window - window * window / (2 * length) for window in windows)
-        return 6 * weights + round(12 * self.heads * self.head_size * seen)
+        return (4 if frozen else 6) * weights + round(12 * self.heads * self.head_size * seen)

@@ -3,11 +3,11 @@
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 
 from anatomia.base.errors import UserError
@@ -15,6 +15,8 @@ from anatomia.base.files import write_json
 from anatomia.explain.specimens import samples_on_the_way
 from anatomia.generate.engine import generate
 from anatomia.generate.sampling import Sampling
+from anatomia.model.adapters import AdapterConfig, Kind
+from anatomia.model.adapters_files import DIRECTORY
 from anatomia.model.decoder import Decoder
 from anatomia.objectives.next_token import NextToken, batch_loss
 from anatomia.stages.corpus import WorldSettings
@@ -25,7 +27,9 @@ from anatomia.stages.models import (
     limit_of,
     loop_settings,
     open_model,
+    put_adapter,
     save,
+    settle_adapter,
     training_metrics,
     with_template,
 )
@@ -39,6 +43,12 @@ from anatomia.tokens.vocabulary import Vocabulary
 from anatomia.train.loop import train
 from anatomia.train.objective import Sums
 
+RATES: dict[str, float] = {
+    "lora": 2e-3, "rslora": 1e-3, "dora": 2e-3, "bottleneck": 2e-3, "pfeiffer": 2e-3, "ia3": 2e-2, "prompt": 5e-2,
+    "prefix": 2e-2, "bitfit": 5e-3,
+}  # fmt: skip
+"""Learning rates of adapters, where a recipe gives none: fewer numbers take larger steps."""
+
 
 class FinetuneSettings(TrainingSettings):
     """The section [finetune].
@@ -48,6 +58,10 @@ class FinetuneSettings(TrainingSettings):
         dialogues: files (globs) of dialogues in any of the known layouts, or "world".
         world_dialogues: how many of the world's demonstrations to take.
         epochs: how often each dialogue is seen. batch: packed rows per update.
+        adapter: "none" trains all weights; else only an adapter of that kind (docs/adapters.md), for which the learning
+            rate has another default.
+        adapter_rank: of LoRA's matrices, or the width of a bottleneck. adapter_alpha: how much LoRA's count.
+            adapter_tokens: the length of a prompt or prefix.
     """
 
     enabled: bool = True
@@ -57,6 +71,24 @@ class FinetuneSettings(TrainingSettings):
     batch: int = Field(default=16, ge=1)
     learning_rate: float = Field(default=5e-4, gt=0)
     validate_every: int = Field(default=100, ge=1)
+    adapter: Literal["none", Kind] = "none"
+    adapter_rank: int = Field(default=16, ge=1)
+    adapter_alpha: float = Field(default=32.0, gt=0)
+    adapter_tokens: int = Field(default=20, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _adapters_learn_faster(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "learning_rate" not in given and given.get("adapter") in RATES:
+            return given | {"learning_rate": RATES[given["adapter"]]}
+        return given
+
+    @property
+    def adapter_config(self) -> AdapterConfig | None:
+        """The adapter to train; None where all weights are."""
+        if self.adapter == "none":
+            return None
+        return AdapterConfig(self.adapter, self.adapter_rank, self.adapter_alpha, self.adapter_tokens)
 
 
 def run(context: Context) -> Metrics:
@@ -69,6 +101,10 @@ def run(context: Context) -> Metrics:
         vocabulary = with_template(vocabulary, OURS)
     stops = tuple(dict.fromkeys((*stop_ids(vocabulary), *model.config.end)))
     model.config = replace(model.config, end=stops)
+    adapter = settings.adapter_config
+    if adapter is not None:
+        put_adapter(model, adapter, context.seed, "finetune")
+    trained_parameters = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     dialogues = load_dialogues(settings.dialogues, context.root, "finetune.dialogues", world, settings.world_dialogues)
     train_set, held_out = split_dialogues(dialogues)
     shard, too_long = to_shard(train_set, vocabulary, model.config.context)
@@ -78,11 +114,14 @@ def run(context: Context) -> Metrics:
     watch = Watch(held_out_shard, held_out, vocabulary, data, settings, context)
     steps = max(1, math.ceil(settings.epochs * data.steps_per_epoch))
     watch.steps = steps
-    before = watch.held_out_loss(model)
+    with model.using(None if adapter is not None else model.adapted):
+        before = watch.held_out_loss(model)
     objective = NextToken(data, settings.micro_batch, watch)
     fuse(model, model.config.context, round(settings.epochs * data.tokens_per_epoch), context.ledger)
-    loop = loop_settings(settings, steps, limit_of(model.config, model.config.context))
+    loop = loop_settings(settings, steps, limit_of(model.config, model.config.context, adapter is not None))
     trained = train(model, objective, loop, context.ledger, context.resume)
+    if adapter is not None:
+        settle_adapter(model, context.inputs["pretrain"].path, context.work / DIRECTORY)
     after = watch.held_out_loss(model)
     samples = watch.samples(model, steps)
     save(context.work, model, vocabulary)
@@ -95,6 +134,7 @@ def run(context: Context) -> Metrics:
         "held_out_loss": after,
         "packing_efficiency": round(data.efficiency, 4),
         "loss_tokens_per_epoch": data.tokens_per_epoch,
+        "trained_parameters": trained_parameters,
         **training_metrics(trained),
     }
 
@@ -197,6 +237,12 @@ def check(recipe: Any, root: Path) -> None:
                 'finetune.dialogues = [] is empty; name files of dialogues, "world", or set finetune.enabled = false'
             )
         dialogue_files(recipe.finetune.dialogues, root, "finetune.dialogues")
+        settings = recipe.finetune
+        if settings.adapter != "none" and settings.optimizer == "muon":
+            raise UserError(
+                f'finetune.optimizer = "muon" is made for whole matrices; with finetune.adapter = {settings.adapter!r} '
+                'take "adamw"'
+            )
 
 
 STAGE = Stage(

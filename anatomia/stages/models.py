@@ -14,9 +14,13 @@ from anatomia.base.errors import UserError
 from anatomia.base.events import Ledger
 from anatomia.base.machine import products, recall
 from anatomia.base.settings import Settings
+from anatomia.generate.sampling import stream_seed
+from anatomia.model.adapters import Adapter, AdapterConfig, attach, merge, train_only
+from anatomia.model.adapters_files import relative, save_adapter
 from anatomia.model.checkpoint import load_config, load_model, save_model
 from anatomia.model.config import DecoderConfig
 from anatomia.model.decoder import Decoder
+from anatomia.model.names import places
 from anatomia.model.scalar import ScalarModel
 from anatomia.stages.stage import Metrics
 from anatomia.tokens.vocabulary import Vocabulary
@@ -66,12 +70,12 @@ def loop_settings(settings: TrainingSettings, steps: int, limit: float | None = 
     )
 
 
-def limit_of(config: DecoderConfig, length: int) -> float:
+def limit_of(config: DecoderConfig, length: int, frozen: bool = False) -> float:
     """Tokens a second at which training on rows of `length` tokens would use all matrix products that were measured on
-    the computers at work, and nothing else."""
+    the computers at work, and nothing else. frozen: whether only an adapter learns."""
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     computers = max(1, parallel.size() // local)
-    return 1e9 * products(local) * computers / config.flops_per_token(length)
+    return 1e9 * products(local) * computers / config.flops_per_token(length, frozen)
 
 
 def fuse(model: Decoder, length: int, tokens: int, ledger: Ledger) -> None:
@@ -124,6 +128,38 @@ def check_room(recipe: Any, root: Path, stage: str) -> None:
 def open_model(artifact: Artifact) -> tuple[Decoder, Vocabulary]:
     """A stage's model, on the machine's device, ready to be used, and its vocabulary."""
     return load_model(artifact.path).to(recall().device).eval(), Vocabulary.load(artifact.path)
+
+
+def put_adapter(model: Decoder, config: AdapterConfig, seed: int, section: str) -> Adapter:
+    """Put a fresh adapter on a model; nothing else of it learns from now on.
+
+    Args:
+        section: of the recipe, which says `adapter`.
+
+    Raises:
+        UserError: the model carries one already, or it does not fit.
+    """
+    if model.adapter is not None:
+        raise UserError(
+            f"{section}.adapter = {config.kind!r}: the model already carries an adapter ({model.adapter.config.kind}); "
+            f'take {section}.adapter = "none", which trains both'
+        )
+    adapter = attach(model, config, torch.Generator().manual_seed(stream_seed(seed, "adapter", config.kind)))
+    train_only(model, adapter)
+    return adapter
+
+
+def settle_adapter(model: Decoder, base: Path, directory: Path) -> None:
+    """After an adapter was trained: give the model the weights of its base in fp32 again, keep the adapter in
+    `directory`, and let the weights take it up if it is of such a kind."""
+    assert model.adapter is not None
+    mine = (weight for place in places(model) for weight in [place.parameter])
+    theirs = (weight for place in places(load_model(base)) for weight in [place.parameter])
+    for weight, found in zip(mine, theirs, strict=True):
+        weight.data = found.data.to(weight.device)
+    if model.adapter.config.mergeable:
+        save_adapter(directory, model, base=relative(base, directory))
+        merge(model)
 
 
 def with_template(vocabulary: Vocabulary, template: str) -> Vocabulary:

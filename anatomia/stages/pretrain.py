@@ -242,7 +242,8 @@ def reads(recipe: Any, root: Path) -> list[Path]:
     if recipe.pretrain.from_ is None:
         return []
     directory = root / recipe.pretrain.from_
-    return sorted(path for kind in ("json", "safetensors", "bin") for path in directory.glob(f"*.{kind}"))
+    kinds = ("*.json", "*.safetensors", "*.bin", "adapter/*.json", "adapter/*.safetensors")
+    return sorted(path for kind in kinds for path in directory.glob(kind))
 
 
 STAGE = Stage(
