@@ -30,6 +30,7 @@ PATHS = {
     "evaluate.prompts",
 }
 """The settings that are paths or globs."""
+FUNCTIONS = {"align.reward"}  # "reward.py:score" is a path too; "package.module:score" is none
 KEYWORDS = ("world",)  # what may stand in place of a path
 Sections = Mapping[str, type[Settings]]
 T = TypeVar("T", bound=BaseModel)
@@ -245,7 +246,9 @@ def _from_root(key: str, value: Any, root: Path) -> Any:
         return {name: _from_root(f"{key}.{name}", item, root) for name, item in value.items()}
     if isinstance(value, list):
         return [_from_root(key, item, root) for item in value]
-    if key not in PATHS or not isinstance(value, str) or value in KEYWORDS:
+    if not isinstance(value, str) or value in KEYWORDS:
+        return value
+    if key not in PATHS and not (key in FUNCTIONS and ".py:" in value):
         return value
     if os.path.isabs(os.path.expanduser(value)):
         return value

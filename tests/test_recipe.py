@@ -133,12 +133,14 @@ def test_paths_on_the_command_line_start_in_the_working_directory(
     (tmp_path / "link").symlink_to(mine.parent)
     monkeypatch.chdir(mine.parent / "here")
     typed = ["finetune.dialogues=[a.jsonl, world, ~/b.jsonl, /c.jsonl, ../../x/*.json]", "pretrain={from='model'}"]
+    typed.append("align.reward=[model, judge.py:score, package.module:score]")
     for root in (mine.parent, Path(".."), tmp_path / "link"):
         got = recipes.read(mine, sections, [*typed, "tokenizer.size=500"], root)
         assert got.corpus.sources == ("own.txt",)
         assert got.finetune.dialogues == ("here/a.jsonl", "world", "~/b.jsonl", "/c.jsonl", "../x/*.json")
         assert got.pretrain.from_ == "here/model"
         assert got.tokenizer.size == 500
+        assert got.align.reward == ("model", "here/judge.py:score", "package.module:score")
     here = recipes.read(recipes.find("world"), sections, typed, recipes.root_of("world"))
     assert here.finetune.dialogues[0] == "a.jsonl"
 
@@ -150,7 +152,7 @@ def test_every_setting_that_is_text_is_known_for_a_path_or_none() -> None:
         for key, field in kind.model_fields.items()
         if field.annotation in (str, str | None, tuple[str, ...])
     }
-    assert texts - {"corpus.languages", "rank.by"} == recipes.PATHS
+    assert texts - {"corpus.languages", "rank.by"} == recipes.PATHS | recipes.FUNCTIONS
 
 
 def test_languages_are_said_once_for_all_sections() -> None:

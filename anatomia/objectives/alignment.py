@@ -92,7 +92,7 @@ class Alignment:
     def loss(self, model: nn.Module, micro: Piece) -> tuple[Tensor, dict[str, Tensor | float]]:
         assert isinstance(model, ActorCritic)
         piece, settings = micro.rollout, self.settings
-        logprobs, entropy = log_probabilities(model.policy, piece.ids, piece.mask)
+        logprobs, entropy = log_probabilities(model.policy, piece.ids, piece.mask, settings.sampling)
         policy_loss, held = settings.algorithm.loss(logprobs, piece, settings)
         loss = policy_loss * micro.loss_share
         figures = {
@@ -116,11 +116,10 @@ class Alignment:
         device = raw.device
         ids, mask = (tensor.to(device) for tensor in lay_out(prompts, completions, model.policy.config.padding or 0))
         finished = torch.tensor([completion.finished for completion in completions], device=device)
-        logprobs = in_parts(lambda *part: log_probabilities(model.policy, *part)[0], ids, mask)
-        reference = in_parts(lambda *part: log_probabilities(self.reference, *part)[0], ids, mask)
+        logprobs, reference = (self.log_probabilities(one, ids, mask) for one in (model.policy, self.reference))
         values = torch.zeros_like(logprobs)
         if (critic := model.critic) is not None:
-            values = in_parts(lambda *part: values_of(critic, *part), ids, mask)
+            values = in_parts(lambda some, real: values_of(critic, some, real), ids, mask)
         credit = algorithm.credit(Draft(mask, scores, logprobs, reference, values), settings)
         model.train()
         rollout = Rollout(ids, mask, finished, scores, logprobs, reference, values, *credit)
@@ -133,6 +132,10 @@ class Alignment:
         }
         self.listener(number, rollout, prompts)
         return self.kept(rollout)
+
+    def log_probabilities(self, model: Decoder, ids: Tensor, mask: Tensor) -> Tensor:
+        """[N, T] of what was written, under the distribution that a model draws from."""
+        return in_parts(lambda some, real: log_probabilities(model, some, real, self.settings.sampling)[0], ids, mask)
 
     def write(self, policy: Decoder, number: int) -> tuple[list[Sequence[int]], list[Completion], Tensor, Tensor]:
         """The prompts of rollout `number`, each as often as it has completions, these, and their scores [N], before and

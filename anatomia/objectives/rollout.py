@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from anatomia.generate.engine import Completion
+from anatomia.generate.sampling import Sampling, probabilities
 from anatomia.model.decoder import Decoder
 from anatomia.model.packed import packed_states
 from anatomia.model.scalar import ScalarModel
@@ -25,7 +26,8 @@ class Rollout:
         mask: bool [N, T] true where the predicted token is the completion's.
         finished: bool [N] whether the end token came.
         scores: [N] the reward model's, normalised, with what is deducted for a missing end token.
-        logprobs, reference: [N, T] of the policy that wrote the tokens, and of the frozen reference.
+        logprobs, reference: [N, T] of the policy that wrote the tokens, and of the frozen reference, under the
+            distribution that is drawn from.
         values, rewards, advantages, returns: [N, T].
     """
 
@@ -58,12 +60,38 @@ def lay_out(prompts: Sequence[Sequence[int]], completions: Sequence[Completion],
     return ids, real[:, 1:] & (positions >= starts[:, None])
 
 
-def log_probabilities(model: Decoder, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """log p of each completion token under the plain distribution, and that distribution's entropy, [N, T] fp32 in nats
-    with gradients; 0 outside the mask. ids: [N, T + 1] padded on the right. mask: [N, T]."""
-    found, entropy = token_log_probabilities(completion_states(model, ids, mask), model.output, ids[:, 1:][mask])
+PLAIN = Sampling()
+
+
+def log_probabilities(model: Decoder, ids: Tensor, mask: Tensor, sampling: Sampling = PLAIN) -> tuple[Tensor, Tensor]:
+    """log p of each completion token under the distribution that is drawn from, and that distribution's entropy, [N, T]
+    fp32 in nats with gradients; 0 outside the mask. ids: [N, T + 1] padded on the right. mask: [N, T]."""
+    states, targets = completion_states(model, ids, mask), ids[:, 1:][mask]
+    if sampling.plain:
+        found, entropy = token_log_probabilities(states, model.output, targets)
+    else:
+        found, entropy = drawn_log_probabilities(states, model.output, targets, sampling)
     blank = torch.zeros(mask.shape, device=ids.device)
     return blank.masked_scatter(mask, found), blank.masked_scatter(mask, entropy)
+
+
+def drawn_log_probabilities(
+    states: Tensor, weight: Tensor, targets: Tensor, sampling: Sampling
+) -> tuple[Tensor, Tensor]:
+    """As `token_log_probabilities`, under the distribution that `sampling` draws from.
+
+    A target that the cuts would leave out counts as one that they keep: what was drawn once keeps a probability when
+    the policy, or the reference, would not draw it.
+
+    Args:
+        states: [n, width]. weight: [vocabulary, width]. targets: [n].
+    """
+    logits = torch.mm(states, weight.t()).to(torch.promote_types(states.dtype, torch.float32))
+    with torch.no_grad():
+        kept = (probabilities(logits, sampling) > 0).scatter(1, targets[:, None], True)
+    logs = torch.log_softmax((logits / sampling.temperature).masked_fill(~kept, -torch.inf), -1)
+    entropy = -(logs.exp() * logs.masked_fill(~kept, 0.0)).sum(-1)
+    return logs.gather(1, targets[:, None]).squeeze(1), entropy
 
 
 def in_parts(score: Callable[[Tensor, Tensor], Tensor], ids: Tensor, mask: Tensor) -> Tensor:

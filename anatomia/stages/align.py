@@ -6,20 +6,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from anatomia.base.errors import UserError
 from anatomia.base.events import Ledger
 from anatomia.base.files import read_json, write_json
 from anatomia.base.machine import recall
 from anatomia.generate.sampling import Sampling
-from anatomia.model.checkpoint import load_scalar
 from anatomia.model.decoder import Decoder
 from anatomia.model.scalar import ScalarModel
 from anatomia.objectives.algorithms import ALGORITHMS, AlignmentSettings
 from anatomia.objectives.alignment import ActorCritic, Alignment
 from anatomia.objectives.rollout import Rollout
-from anatomia.objectives.scoring import RewardModel
+from anatomia.objectives.scoring import Question, RewardModel
 from anatomia.stages.corpus import WorldSettings
 from anatomia.stages.dialogues import dialogue_files, load_prompts, messages
 from anatomia.stages.models import (
@@ -31,7 +30,16 @@ from anatomia.stages.models import (
     save,
     training_metrics,
 )
+from anatomia.stages.scorers import (
+    MODEL,
+    check_rewards,
+    load_reward_model,
+    needs_reward_model,
+    reward_files,
+    scorer_of,
+)
 from anatomia.stages.stage import Context, Metrics, Stage
+from anatomia.text.dialogue import Dialogue
 from anatomia.tokens.dialogue import prompt_ids
 from anatomia.tokens.vocabulary import Vocabulary
 from anatomia.train.loop import train
@@ -45,6 +53,8 @@ class AlignSettings(TrainingSettings):
     Attributes:
         enabled: false stops at the reward model.
         method: the algorithm, of `objectives.algorithms.ALGORITHMS`.
+        reward: what is added up to a completion's score: "model" (the reward model) and functions of one's own, such as
+            "reward.py:score"; what needs no scores learns from rankings alone.
         prompts: files (globs) of dialogues whose prompts are used, or "world". count: how many different ones.
         rollouts: how often the policy writes. batch: prompts per rollout. group: completions per prompt.
         epochs, minibatches: passes over each rollout, and updates per pass.
@@ -55,6 +65,7 @@ class AlignSettings(TrainingSettings):
 
     enabled: bool = True
     method: Literal["ppo", "grpo", "dr_grpo", "dapo", "rloo", "reinforce++", "best_of_n", "expert_iteration"] = "ppo"
+    reward: tuple[str, ...] = (MODEL,)
     prompts: tuple[str, ...] = ()
     count: int = Field(default=2000, ge=1)
     rollouts: int = Field(default=60, ge=1)
@@ -68,11 +79,19 @@ class AlignSettings(TrainingSettings):
     value: float = Field(default=0.5, ge=0)
     unfinished: float = Field(default=2.0, ge=0)
     max_new: int = Field(default=48, ge=1)
+    temperature: float = Field(default=1.0, gt=0)
+    top_k: int = Field(default=0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
     learning_rate: float = Field(default=5e-5, gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
     decay: float = Field(default=0.3, ge=0, le=1)
     warmup: int = Field(default=5, ge=0)
     micro_batch: int = Field(default=64, ge=1)
+
+    @field_validator("reward", mode="before")
+    @classmethod
+    def _one_or_several(cls, reward: Any) -> Any:
+        return (reward,) if isinstance(reward, str) else reward
 
 
 def run(context: Context) -> Metrics:
@@ -81,44 +100,49 @@ def run(context: Context) -> Metrics:
     assert isinstance(settings, AlignSettings)
     assert isinstance(world, WorldSettings)
     (policy,) = [artifact for name, artifact in context.inputs.items() if name != "reward"]
-    reward_artifact = context.inputs["reward"]
     model, vocabulary = open_model(policy)
     prompts = load_prompts(
         settings.prompts, context.root, "align.prompts", world, settings.count, held_out=False, purpose="to align"
     )
-    encoded = [prompt_ids(vocabulary, messages(prompt)) for prompt in prompts]
-    fitting = [ids for ids in encoded if len(ids) + settings.max_new <= model.config.context]
+    encoded = [(prompt_ids(vocabulary, messages(prompt)), question(prompt)) for prompt in prompts]
+    fitting = [(ids, asked) for ids, asked in encoded if len(ids) + settings.max_new <= model.config.context]
     if not fitting:
         raise UserError(
             f"align.prompts: no prompt (of {len(prompts)}) leaves room for align.max_new = {settings.max_new}"
         )
-    reward = load_scalar(reward_artifact.path).to(recall().device).eval().requires_grad_(False)
-    record = read_json(reward_artifact.file("normalization.json"))
-    normalization = (float(record["mean"]), float(record["deviation"]))
-    trained, rollouts = reinforce(context, settings, model, reward, normalization, fitting, vocabulary)
+    reward = load_reward_model(context.inputs["reward"]) if MODEL in settings.reward else None
+    questions = {tuple(ids): asked for ids, asked in fitting}
+    scorer = scorer_of(settings.reward, reward, context.root, questions, vocabulary)
+    critic = begun_from(reward, model) if ALGORITHMS[settings.method].critic else None
+    diary = Diary(vocabulary, context.resume / "rollouts.json", settings.rollouts, context.ledger)
+    reference = copy.deepcopy(model).to(getattr(torch, recall().dtype)).requires_grad_(False)
+    how = alignment_settings(settings)
+    objective = Alignment(how, [ids for ids, _ in fitting], reference, scorer, context.seed, diary)
+    loop = loop_settings(settings, settings.rollouts * how.updates)
+    trained = train(ActorCritic(model, critic), objective, loop, context.ledger, context.resume)
     save(context.work, model, vocabulary)
-    write_json(context.work / "specimens.json", {"rollouts": rollouts})
+    write_json(context.work / "specimens.json", {"rollouts": diary.pages()})
     return {"method": settings.method, "prompts": len(fitting), **training_metrics(trained)}
 
 
-def reinforce(
-    context: Context,
-    settings: AlignSettings,
-    model: Decoder,
-    reward: ScalarModel,
-    normalization: tuple[float, float],
-    prompts: list[list[int]],
-    vocabulary: Vocabulary,
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """An algorithm whose policy writes, through the training loop; `model` is changed in place."""
-    dtype = getattr(torch, recall().dtype)
-    reference = copy.deepcopy(model).to(dtype).requires_grad_(False)
-    critic = None
-    if ALGORITHMS[settings.method].critic:
-        critic = copy.deepcopy(reward).requires_grad_(True)
-        with torch.no_grad():
-            critic.score.div_(normalization[1])
-    alignment = AlignmentSettings(
+def question(prompt: Dialogue) -> Question:
+    """What functions hear of a prompt."""
+    return Question(prompt.turns[-1].content, str(prompt.meta.get("reference", "")))
+
+
+def begun_from(reward: RewardModel | None, policy: Decoder) -> ScalarModel:
+    """The critic: the reward model as its scores are normalised, or, without one, the policy with nothing to say."""
+    if reward is None:
+        return ScalarModel(copy.deepcopy(policy)).to(recall().device).requires_grad_(True)
+    critic = copy.deepcopy(reward.model).requires_grad_(True)
+    with torch.no_grad():
+        critic.score.div_(reward.deviation)
+    return critic
+
+
+def alignment_settings(settings: AlignSettings) -> AlignmentSettings:
+    """The section as the objective knows it."""
+    return AlignmentSettings(
         method=settings.method,
         prompts=settings.batch,
         group=settings.group,
@@ -126,20 +150,12 @@ def reinforce(
         minibatches=settings.minibatches,
         micro=settings.micro_batch,
         kl=settings.kl,
-        sampling=Sampling(1.0, max_new=settings.max_new),
+        sampling=Sampling(settings.temperature, settings.top_k, settings.top_p, settings.max_new),
         clip=settings.clip_ratio,
         clip_high=settings.clip_high,
         value=settings.value,
         unfinished=settings.unfinished,
     )
-    diary = Diary(vocabulary, context.resume / "rollouts.json", settings.rollouts, context.ledger)
-    scorer = RewardModel(reward, normalization)
-    objective = Alignment(alignment, prompts, reference, scorer, context.seed, diary)
-    steps = settings.rollouts * alignment.updates
-    trained = train(
-        ActorCritic(model, critic), objective, loop_settings(settings, steps), context.ledger, context.resume
-    )
-    return trained, diary.pages()
 
 
 class Diary:
@@ -189,6 +205,9 @@ def check(recipe: Any, root: Path) -> None:
     if not align.prompts:
         raise UserError('align.prompts = [] is empty; name files of dialogues, "world", or set align.enabled = false')
     dialogue_files(align.prompts, root, "align.prompts")
+    if not align.reward:
+        raise UserError('align.reward = [] is empty; name "model" or a function such as "reward.py:score"')
+    check_rewards(align.reward, root)
     check_room(recipe, root, "align")
     if ALGORITHMS[align.method].groups and align.group < 2:
         raise UserError(
@@ -205,9 +224,12 @@ STAGE = Stage(
     version=3,
     sections=("align", "world"),
     run=run,
-    parents=lambda recipe: (policy_stage(recipe), "reward"),
+    parents=lambda recipe: (policy_stage(recipe), *(["reward"] if needs_reward_model(recipe) else [])),
     enabled=lambda recipe: recipe.align.enabled,
     check=check,
-    reads=lambda recipe, root: dialogue_files(recipe.align.prompts, root, "align.prompts"),
+    reads=lambda recipe, root: [
+        *dialogue_files(recipe.align.prompts, root, "align.prompts"),
+        *reward_files(recipe.align.reward, root),
+    ],
     trains=lambda recipe: True,
 )

@@ -9,22 +9,22 @@ import torch
 from pydantic import Field, NonNegativeInt
 
 from anatomia.base.artifact import Artifact
-from anatomia.base.files import read_json, write_json, write_jsonl
+from anatomia.base.files import write_json, write_jsonl
 from anatomia.base.machine import recall
 from anatomia.base.settings import Settings
 from anatomia.explain.baselines import MOST, ngram_bits_per_byte, xz_bits_per_byte
 from anatomia.explain.predictions import generation
 from anatomia.generate.engine import Completion, generate
 from anatomia.generate.sampling import Sampling, stream_seed
-from anatomia.model.checkpoint import load_scalar
 from anatomia.model.decoder import Decoder
 from anatomia.objectives.next_token import batch_loss
-from anatomia.objectives.rollout import lay_out, log_probabilities, score_completions
+from anatomia.objectives.rollout import lay_out, log_probabilities
 from anatomia.stages.answers import describe, expected, figures, mean, preferred
 from anatomia.stages.corpus import WorldSettings
 from anatomia.stages.dialogues import dialogue_files, load_demonstrations, load_prompts, messages
 from anatomia.stages.finetune import to_shard
 from anatomia.stages.models import check_room, open_model, policy_stage
+from anatomia.stages.scorers import load_reward_model, needs_reward_model
 from anatomia.stages.shots import Shots, answer_after
 from anatomia.stages.stage import Context, Metrics, Stage
 from anatomia.text.dialogue import Dialogue, Turn
@@ -227,33 +227,32 @@ def in_context(
 
 @torch.no_grad()
 def against_reference(context: Context, prompts: list[Dialogue], settings: EvaluateSettings) -> Metrics:
-    """KL(aligned ‖ reference) in nats per completion, from the aligned model's own samples on held-out prompts, and the
-    reward model's mean scores of both models' samples."""
+    """KL(aligned ‖ reference) in nats per completion, from the aligned model's own samples on held-out prompts, and,
+    where there is a reward model, its mean scores of both models' samples."""
     policy, vocabulary = open_model(context.inputs["align"])
     name = "finetune" if "finetune" in context.inputs else "pretrain"
     reference, _ = open_model(context.inputs[name])
     encoded = sorted((prompt_ids(vocabulary, messages(prompt)) for prompt in prompts), key=len)
     seeds = [stream_seed(context.seed, "kl", place) for place in range(len(encoded))]
-    reward = load_scalar(context.inputs["reward"].path).to(recall().device).eval()
-    record = read_json(context.inputs["reward"].file("normalization.json"))
+    reward = load_reward_model(context.inputs["reward"]) if "reward" in context.inputs else None
     found: Metrics = {}
-    for key, model in (("aligned", policy), ("reference", reference)):
-        completions = generate(model, encoded, seeds, Sampling(1.0, max_new=settings.max_new), 256)
-        scores, distances = [], []
-        for start in range(0, len(encoded), ROWS):
-            part = slice(start, start + ROWS)
-            laid_out = lay_out(encoded[part], completions[part], policy.config.padding or 0)
-            ids, mask = (tensor.to(recall().device) for tensor in laid_out)
-            scores += ((score_completions(reward, ids, mask) - record["mean"]) / record["deviation"]).tolist()
-            if key == "aligned":
-                mine, theirs = (log_probabilities(one, ids, mask)[0] for one in (policy, reference))
-                distances += ((mine - theirs) * mask).sum(1).tolist()
-        found[f"reward_{key}"] = round(float(np.mean(scores)), 4)
-        if key == "aligned":
-            found["kl_to_reference"] = round(float(np.mean(distances)), 4)
-            if len(distances) > 1:
-                error = float(np.std(distances, ddof=1)) / len(distances) ** 0.5
-                found["kl_to_reference_error"] = round(error, 4)
+    written = {
+        key: generate(model, encoded, seeds, Sampling(1.0, max_new=settings.max_new), 256)
+        for key, model in (("aligned", policy), ("reference", reference))
+    }
+    if reward is not None:
+        found |= {f"reward_{key}": round(float(reward(encoded, some).mean()), 4) for key, some in written.items()}
+    distances: list[float] = []
+    for start in range(0, len(encoded), ROWS):
+        part = slice(start, start + ROWS)
+        laid_out = lay_out(encoded[part], written["aligned"][part], policy.config.padding or 0)
+        ids, mask = (tensor.to(recall().device) for tensor in laid_out)
+        mine, theirs = (log_probabilities(one, ids, mask)[0] for one in (policy, reference))
+        distances += ((mine - theirs) * mask).sum(1).tolist()
+    found["kl_to_reference"] = round(float(np.mean(distances)), 4)
+    if len(distances) > 1:
+        error = float(np.std(distances, ddof=1)) / len(distances) ** 0.5
+        found["kl_to_reference_error"] = round(error, 4)
     return found
 
 
@@ -299,7 +298,8 @@ STAGE = Stage(
         "tokenizer",
         "pretrain",
         *(["finetune"] if policy_stage(recipe) == "finetune" else []),
-        *(["reward", "align"] if recipe.align.enabled else []),
+        *(["reward"] if recipe.align.enabled and needs_reward_model(recipe) else []),
+        *(["align"] if recipe.align.enabled else []),
     ),
     check=check,
     reads=lambda recipe, root: dialogue_files(recipe.evaluate.prompts, root, "evaluate.prompts"),

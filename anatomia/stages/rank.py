@@ -18,6 +18,7 @@ from anatomia.feedback.ranking import Candidates, Ranking
 from anatomia.feedback.sources import read_rankings
 from anatomia.feedback.store import STORE, RankingStore
 from anatomia.stages.corpus import WorldSettings
+from anatomia.stages.scorers import needs_rankings
 from anatomia.stages.stage import Context, Metrics, Stage
 from anatomia.text.dialogue import Dialogue
 from anatomia.world import SimulatedRankers, World
@@ -206,6 +207,7 @@ STAGE = Stage(
     sections=("rank", "world"),
     run=run,
     parents=lambda recipe: ("sample",) if "simulated" in recipe.rank.by else (),
+    enabled=needs_rankings,
     check=check,
     reads=lambda recipe, root: ranking_files(recipe.rank, root),
     run_files=(STORE, f"{STORE}-wal"),  # the second is there while someone ranks, or after a ranker was killed

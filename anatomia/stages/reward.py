@@ -19,6 +19,7 @@ from anatomia.objectives.judged import UNPLACED, Judged
 from anatomia.objectives.matching import Partners, match_gaps
 from anatomia.objectives.preference import Loss, Preference, score_all
 from anatomia.stages.models import TrainingSettings, loop_settings, open_model, policy_stage, save, training_metrics
+from anatomia.stages.scorers import needs_reward_model
 from anatomia.stages.stage import Context, Metrics, Stage
 from anatomia.text.dialogue import Dialogue, Turn
 from anatomia.tokens.dialogue import encode_dialogue
@@ -257,5 +258,6 @@ STAGE = Stage(
     run=run,
     check=check,
     parents=lambda recipe: (policy_stage(recipe), "rank"),
+    enabled=needs_reward_model,
     trains=lambda recipe: True,
 )

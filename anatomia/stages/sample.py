@@ -14,6 +14,7 @@ from anatomia.generate.sampling import Sampling, stream_seed
 from anatomia.stages.corpus import WorldSettings
 from anatomia.stages.dialogues import dialogue_files, load_prompts, messages
 from anatomia.stages.models import check_room, open_model, policy_stage
+from anatomia.stages.scorers import needs_rankings
 from anatomia.stages.stage import Context, Metrics, Stage
 from anatomia.text.dialogue import Dialogue
 from anatomia.tokens.dialogue import prompt_ids
@@ -130,6 +131,7 @@ STAGE = Stage(
     sections=("sample", "world"),
     run=run,
     parents=lambda recipe: (policy_stage(recipe),),
+    enabled=needs_rankings,
     check=check,
     reads=lambda recipe, root: dialogue_files(recipe.sample.prompts, root, "sample.prompts"),
 )
