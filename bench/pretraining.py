@@ -85,6 +85,7 @@ def compete(size: str, rate: float, arguments: argparse.Namespace) -> None:
     memory = {who: statistics.median(one["memory"] for one in many) for who, many in found.items()}
     for mine, theirs in (
         ("anatomia adamw eager", "transformers bf16"),
+        ("anatomia adamw", "transformers bf16 compiled"),
         ("anatomia muon", "transformers bf16 compiled"),
     ):
         print(f"  memory: {mine} over {theirs}: {memory[mine] / memory[theirs]:.2f} x", flush=True)
@@ -169,7 +170,8 @@ def ours(shape: dict[str, int], options: list[str]) -> Step:
     import torch
 
     from anatomia.model.decoder import Decoder
-    from anatomia.objectives.next_token import batch_loss
+    from anatomia.objectives.next_token import PASS, batch_loss
+    from anatomia.objectives.next_token import rows as rows_of
     from anatomia.tokens.batches import Batch
     from anatomia.train.optimizer import FlatOptimizer, OptimizerSettings
 
@@ -182,10 +184,13 @@ def ours(shape: dict[str, int], options: list[str]) -> Step:
     places = torch.arange(length).expand(rows, length)
     weights = torch.full((rows, length), 1 / (rows * length))
     batch = Batch(ids[:, :-1].contiguous(), ids[:, 1:].contiguous(), weights, places % 100, places // 100)
+    count = max(1, PASS["cpu"] // length)
+    pieces = [rows_of(batch, start, start + count) for start in range(0, rows, count)]
 
     def step() -> None:
-        batch_loss(model, batch, batch.weights).backward()
-        optimizer.accumulate()
+        for piece in pieces:
+            batch_loss(model, piece, piece.weights).backward()
+            optimizer.accumulate()
         optimizer.step(1e-3, optimizer.norm())
 
     return step

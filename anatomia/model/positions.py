@@ -48,7 +48,7 @@ def rotary(config: DecoderConfig, positions: Tensor, dtype: torch.dtype) -> Turn
 
 def turn(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     """Rotate the pairs (i, i + size/2) of the last dimension by their position's angle."""
-    return x * cosine + torch.roll(x, x.shape[-1] // 2, -1) * sine
+    return x * cosine + torch.cat(x.chunk(2, -1)[::-1], -1) * sine
 
 
 def scale(periods: Tensor, config: DecoderConfig, scaling: Mapping[str, Any]) -> tuple[Tensor, float]:

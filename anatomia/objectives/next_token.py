@@ -15,6 +15,9 @@ from anatomia.train.objective import Sums
 
 Hook = Callable[[nn.Module, int], Sums]
 
+PASS = {"cpu": 2048}  # tokens of a forward pass; with more, what is kept for the way back leaves the caches
+LARGE_PASS = 32768
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -29,7 +32,8 @@ class NextToken:
 
     Args:
         data: gives the batch of each step.
-        micro_rows: rows per forward pass; changes memory, not the result beyond rounding.
+        micro_rows: rows per forward pass, 0 for as many as suit the device; changes memory, not the result beyond
+            rounding.
         hook: called after each step (validation, samples); returns metrics.
     """
 
@@ -39,7 +43,8 @@ class NextToken:
     def micro_batches(self, model: nn.Module, step: int) -> Sequence[Piece]:
         batch = self.data.batch(step)
         total = max(float(batch.weights.sum()), 1.0)
-        count = parallel.micro_rows(self.micro_rows, batch.ids.shape[0])
+        suiting = PASS.get(next(model.parameters()).device.type, LARGE_PASS) // self.data.context
+        count = parallel.micro_rows(self.micro_rows or max(suiting, 1), batch.ids.shape[0])
         starts = range(0, batch.ids.shape[0], count)
         return [Piece(rows(batch, start, start + count), total) for start in starts]
 

@@ -37,7 +37,8 @@ class TrainingSettings(Settings):
     Attributes:
         optimizer: "adamw", or "muon" for the matrices inside the blocks and AdamW for the rest.
         learning_rate: the peak of the schedule. warmup: steps of linear rise. decay: share of steps in which it falls.
-        micro_batch: rows (or sequences) per forward pass; less needs less memory and changes nothing else.
+        micro_batch: rows (or sequences) per forward pass, 0 for as many as suit the device; less needs less memory and
+            changes nothing else.
         clip: largest norm of a step's gradient; 0 never clips.
     """
 
@@ -47,7 +48,7 @@ class TrainingSettings(Settings):
     decay: float = Field(default=0.5, ge=0, le=1)
     weight_decay: float = Field(default=0.1, ge=0)
     clip: float = Field(default=1.0, ge=0)
-    micro_batch: int = Field(default=16, ge=1)
+    micro_batch: int = Field(default=0, ge=0)
 
 
 def loop_settings(settings: TrainingSettings, steps: int, limit: float | None = None) -> LoopSettings:

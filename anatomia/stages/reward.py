@@ -38,7 +38,8 @@ class RewardSettings(TrainingSettings):
         margin: with "pairwise", by how much better a completion of five stars is to be than one of none.
         matching: weight of a second loss, by which the model must tell which of two answers belongs to which of two
             prompts; 0 leaves it out.
-        epochs: how often each ranked prompt is seen. batch: prompts, with all their completions, per update.
+        epochs: how often each ranked prompt is seen. batch: prompts, with all their completions, per update;
+            micro_batch: per forward pass.
     """
 
     loss: Loss = "listwise"
@@ -47,6 +48,7 @@ class RewardSettings(TrainingSettings):
     epochs: float = Field(default=2.0, gt=0)
     batch: int = Field(default=16, ge=1)
     learning_rate: float = Field(default=2e-4, gt=0)
+    micro_batch: int = Field(default=16, ge=1)
 
 
 def run(context: Context) -> Metrics:

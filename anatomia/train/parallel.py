@@ -135,8 +135,9 @@ def share(pieces: Sequence[T]) -> Sequence[T]:
 
 
 def micro_rows(most: int, rows: int) -> int:
-    """Rows per piece, at most `most`, so that a step of `rows` rows has a piece for every team where it can."""
-    return min(most, math.ceil(rows / teams()))
+    """Rows per piece, at most `most`, so that a step of `rows` rows has a piece for every team where it can, and pieces
+    are of one size."""
+    return math.ceil(rows / max(teams(), math.ceil(rows / most)))
 
 
 class Works:
