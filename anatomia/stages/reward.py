@@ -1,7 +1,6 @@
 """reward: a model that predicts which of several completions people would rank higher."""
 
 import math
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,21 +11,25 @@ from pydantic import Field
 
 from anatomia.base.artifact import Artifact
 from anatomia.base.errors import UserError
-from anatomia.base.files import read_jsonl, write_json
-from anatomia.feedback.ranking import Ranking
+from anatomia.base.files import write_json
+from anatomia.generate.engine import generate
+from anatomia.generate.sampling import Sampling, stream_seed
 from anatomia.model.scalar import ScalarModel
-from anatomia.objectives.judged import UNPLACED, Judged
+from anatomia.objectives.judged import Judged
 from anatomia.objectives.matching import Partners, match_gaps
 from anatomia.objectives.preference import Loss, Preference, score_all
 from anatomia.stages.models import TrainingSettings, loop_settings, open_model, policy_stage, save, training_metrics
+from anatomia.stages.reward_card import Floats, agree, card, ratings_of
+from anatomia.stages.reward_data import Case, encode, load_cases
+from anatomia.stages.reward_probes import Scorer, keywords, mistakes, probe
 from anatomia.stages.scorers import needs_reward_model
 from anatomia.stages.stage import Context, Metrics, Stage
-from anatomia.text.dialogue import Dialogue, Turn
-from anatomia.tokens.dialogue import encode_dialogue
 from anatomia.tokens.vocabulary import Vocabulary
 from anatomia.train.loop import train
 
-BINS = 10
+REFERENCES = 512  # answers of the policy that rewards are normalised on: their deviation is known to 3%
+COPIES = 4  # at most so many of them to one prompt
+ROWS = 128  # sequences scored at once
 
 
 class RewardSettings(TrainingSettings):
@@ -58,143 +61,122 @@ def run(context: Context) -> Metrics:
     ranks = context.inputs["rank"]
     (policy,) = [artifact for name, artifact in context.inputs.items() if name != "rank"]
     decoder, vocabulary = open_model(policy)
-    model = ScalarModel(decoder)
-    items, names, too_long = load_items(ranks, vocabulary, decoder.config.context)
-    if not items["train"]:
-        limit = decoder.config.context
+    model, limit = ScalarModel(decoder), decoder.config.context
+    cases, too_long = load_cases(ranks, vocabulary, limit)
+    learnt, held_out = ([case.item for case in cases[split]] for split in ("train", "held_out"))
+    if not learnt:
         raise UserError(
             f"no ranking is left to learn from: prompts longer than the context ({limit} tokens): {too_long}"
         )
-    batch = min(settings.batch, len(items["train"]))
-    steps = max(1, int(np.ceil(settings.epochs * len(items["train"]) / batch)))
+    batch = min(settings.batch, len(learnt))
+    steps = max(1, int(np.ceil(settings.epochs * len(learnt) / batch)))
     micro = min(settings.micro_batch, batch)
-    objective = Preference(
-        items["train"], batch, micro, settings.loss, context.seed, settings.matching, settings.margin
-    )
+    objective = Preference(learnt, batch, micro, settings.loss, context.seed, settings.matching, settings.margin)
     trained = train(model, objective, loop_settings(settings, steps), context.ledger, context.resume)
-    scored = score_items(model, items["train"])
-    values = np.concatenate(scored)
-    normalization = {"mean": float(values.mean()), "deviation": float(max(values.std(), 1e-6))}
-    held_out = items["held_out"]
-    judged = judge(held_out, score_items(model, held_out)) if held_out else {}
     save(context.work, model, vocabulary)
+    reference = scores_of(model, policy_samples(policy, [*held_out, *learnt], context.seed))
+    mean, deviation = float(reference.mean()), float(max(reference.std(), 1e-6))
+    scored = score_items(model, held_out)
+    found = card(held_out, scored) if held_out else {}
+    normalization = {"mean": mean, "deviation": deviation, "samples": len(reference)}
+    if found:
+        normalization["temperature"] = found["calibration"]["temperature"]
+        rewards = [(values - mean) / deviation for values in scored]
+        found["probes"] = probe(cases["held_out"], answer_scorer(model, vocabulary, mean, deviation))
+        found["words"] = keywords(cases["held_out"], rewards)
+        write_json(context.work / "reward_card.json", found)
     write_json(context.work / "normalization.json", normalization)
-    calibration = judged.pop("calibration", [])
-    shown = judgements(ranks, names["held_out"] or names["train"], model, vocabulary, normalization)
-    write_json(context.work / "specimens.json", {"judgements": shown, "calibration": calibration})
+    shown = (cases["held_out"] or cases["train"])[:6]
+    specimens = {
+        "judgements": judgements(shown, score_items(model, [case.item for case in shown]), mean, deviation),
+        "calibration": found["calibration"]["points"] if found else [],
+        "mistakes": mistakes(cases["held_out"], rewards) if found else [],
+    }
+    write_json(context.work / "specimens.json", specimens)
+    known = agree(
+        [
+            np.broadcast_to(v, (len(item.places), len(v)))
+            for v, item in zip(score_items(model, learnt), learnt, strict=True)
+        ],
+        [ratings_of(item) for item in learnt],
+    )
     return {
-        "prompts": len(items["train"]),
-        "rankings": sum(len(item.places) for item in items["train"]),
+        "prompts": len(learnt),
+        "rankings": sum(len(item.places) for item in learnt),
         "held_out_prompts": len(held_out),
         "prompts_too_long": too_long,
-        "train_accuracy": judge(items["train"], scored).get("accuracy"),
-        **{f"held_out_{key}": value for key, value in judged.items()},
+        "train_accuracy": known["accuracy"]["value"],
+        **(headlines(found) if found else {}),
         **({"held_out_matched": matched(model, held_out, context.seed)} if len(held_out) > 1 else {}),
         "normalization": normalization,
         **training_metrics(trained),
     }
 
 
-def load_items(
-    ranks: Artifact, vocabulary: Vocabulary, context: int
-) -> tuple[dict[str, list[Judged]], dict[str, list[str]], int]:
-    """The rankings of each split, those of one prompt together; their prompt ids; how many prompts were too long."""
-    stars = {row["prompt_id"]: row["plackett_luce"] for row in read_jsonl(ranks.file("stars.jsonl"))}
-    groups: dict[tuple[str, tuple[str, ...]], list[Ranking]] = defaultdict(list)
-    splits: dict[str, str] = {}
-    for row in read_jsonl(ranks.file("rankings.jsonl")):
-        ranking = Ranking.from_json(row)
-        if ranking.pairs():
-            groups[ranking.prompt_id, ranking.completions].append(ranking)
-            splits[ranking.prompt_id] = row["split"]
-    items: dict[str, list[Judged]] = {"train": [], "held_out": []}
-    names: dict[str, list[str]] = {"train": [], "held_out": []}
-    too_long = 0
-    for (name, completions), rankings in groups.items():
-        sequences = tuple(tuple(encode(vocabulary, rankings[0].prompt, text)) for text in completions)
-        if max(map(len, sequences)) > context:
-            too_long += 1
-            continue
-        length = prompt_length(vocabulary, rankings[0].prompt)
-        given = tuple(math.nan if star is None else float(star) for star in stars.get(name, ()))
-        items[splits[name]].append(Judged(sequences, tuple(places(ranking) for ranking in rankings), length, given))
-        names[splits[name]].append(name)
-    return items, names, too_long
-
-
-def encode(vocabulary: Vocabulary, prompt: Sequence[dict[str, str]], completion: str) -> list[int]:
-    """A prompt with one completion and its end token."""
-    turns = [Turn(message["role"], message["content"]) for message in prompt]  # type: ignore[arg-type]
-    return encode_dialogue(vocabulary, Dialogue((*turns, Turn("assistant", completion)), "ranking"))[0]
-
-
-def prompt_length(vocabulary: Vocabulary, prompt: Sequence[dict[str, str]]) -> int:
-    """The number of tokens before a completion's first."""
-    turns = [Turn(message["role"], message["content"]) for message in prompt]  # type: ignore[arg-type]
-    weights = encode_dialogue(vocabulary, Dialogue((*turns, Turn("assistant", "1")), "ranking"))[1]
-    end = len(weights) - weights[::-1].index(1)
-    return next((place + 1 for place in range(end - 1, -1, -1) if not weights[place]), 0)
-
-
-def places(ranking: Ranking) -> tuple[int, ...]:
-    """For each completion, the number of its group, best 0."""
-    found = [UNPLACED] * len(ranking.completions)
-    for place, group in enumerate(ranking.groups):
-        for index in group:
-            found[index] = place
-    return tuple(found)
-
-
 @torch.no_grad()
-def score_items(model: ScalarModel, items: Sequence[Judged]) -> list[np.ndarray]:
-    """The model's scores of each item's completions."""
-    scores = []
-    for start in range(0, len(items), 32):
-        part = items[start : start + 32]
-        flat = score_all(model, [sequence for item in part for sequence in item.sequences]).cpu().numpy()
-        scores += np.split(flat, np.cumsum([len(item.sequences) for item in part])[:-1])
-    return scores
+def scores_of(model: ScalarModel, sequences: Sequence[Sequence[int]]) -> Floats:
+    """[N] the model's numbers."""
+    parts = [score_all(model, sequences[start : start + ROWS]).cpu() for start in range(0, len(sequences), ROWS)]
+    return torch.cat(parts).double().numpy()
 
 
-def judge(items: Sequence[Judged], scores: Sequence[np.ndarray]) -> dict[str, Any]:
-    """How well scores predict rankings: accuracy over untied pairs, its 95% interval over prompts, mean negative
-    log-likelihood of σ(difference), expected calibration error in ten bins (Guo et al. 2017, equation 3)."""
-    differences: list[float] = []
-    per_prompt: list[tuple[int, int]] = []
-    for item, values in zip(items, scores, strict=True):
-        mine = [
-            float(values[better] - values[worse])
-            for ranks in item.places
-            for better, first in enumerate(ranks)
-            for worse, second in enumerate(ranks)
-            if first != UNPLACED and second != UNPLACED and first < second
-        ]
-        differences += mine
-        per_prompt.append((sum(value > 0 for value in mine), len(mine)))
-    if not differences:
-        return {}
-    d = np.asarray(differences)
-    right, count = (np.asarray(column, float) for column in zip(*per_prompt, strict=True))
-    low, high = interval(right, count)
-    confidence = 1 / (1 + np.exp(-np.abs(d)))
-    bins = np.minimum(((confidence - 0.5) * 2 * BINS).astype(int), BINS - 1)
-    calibration = [
-        {
-            "predicted": round(float(confidence[at].mean()), 4),
-            "observed": round(float((d[at] > 0).mean()), 4),
-            "count": n,
-        }
-        for at in (bins == number for number in range(BINS))
-        if (n := int(at.sum()))
-    ]
-    error = sum(abs(row["predicted"] - row["observed"]) * row["count"] for row in calibration) / len(d)
-    return {
-        "accuracy": round(float((d > 0).mean()), 4),
-        "accuracy_interval": [round(low, 4), round(high, 4)],
-        "pairs": len(d),
-        "log_loss": round(float(np.logaddexp(0, -d).mean()), 4),
-        "calibration_error": round(float(error), 4),
-        "calibration": calibration,
+def score_items(model: ScalarModel, items: Sequence[Judged]) -> list[Floats]:
+    """The model's numbers of each item's completions."""
+    if not items:
+        return []
+    flat = scores_of(model, [sequence for item in items for sequence in item.sequences])
+    return np.split(flat, np.cumsum([len(item.sequences) for item in items])[:-1])
+
+
+def policy_samples(policy: Artifact, items: Sequence[Judged], seed: int) -> list[tuple[int, ...]]:
+    """What the policy itself answers to `REFERENCES` of these prompts, at temperature 1, and to few prompts several
+    times: the answers whose rewards shall have mean 0 and deviation 1."""
+    decoder, _ = open_model(policy)
+    limit = decoder.config.context
+    longest = max(len(sequence) - item.prompt for item in items for sequence in item.sequences)
+    room = min(longest, max(limit - item.prompt for item in items))
+    questions = [item.question for item in items if item.prompt + room <= limit]
+    chosen = [questions[n % len(questions)] for n in range(min(REFERENCES, COPIES * len(questions)))]
+    seeds = [stream_seed(seed, "reference", number) for number in range(len(chosen))]
+    found = generate(decoder, [list(question) for question in chosen], seeds, Sampling(1.0, max_new=room), rows=256)
+    return [question + tuple(completion.ids) for question, completion in zip(chosen, found, strict=True)]
+
+
+def answer_scorer(model: ScalarModel, vocabulary: Vocabulary, mean: float, deviation: float) -> Scorer:
+    """Rewards, in deviations, of texts that answer cases' prompts; None for one that exceeds the context."""
+
+    def score(answers: Sequence[tuple[Case, str]]) -> list[float | None]:
+        sequences = [encode(vocabulary, case.prompt, text) for case, text in answers]
+        fitting = [place for place, s in enumerate(sequences) if len(s) <= model.decoder.config.context]
+        found: list[float | None] = [None] * len(answers)
+        if fitting:
+            values = (scores_of(model, [sequences[place] for place in fitting]) - mean) / deviation
+            for place, value in zip(fitting, values.tolist(), strict=True):
+                found[place] = value
+        return found
+
+    return score
+
+
+def headlines(found: dict[str, Any]) -> Metrics:
+    """What of the card stands in artifact.json."""
+    agreement, calibration, length = found["agreement"], found["calibration"], found["length"]
+    metrics: Metrics = {"held_out_pairs": agreement["model"]["pairs"]}
+    for name in ("accuracy", "tau"):
+        figure = agreement["model"][name]
+        if figure:
+            metrics[f"held_out_{name}"] = figure["value"]
+            metrics[f"held_out_{name}_interval"] = [figure["low"], figure["high"]]
+        for who, short in (("one_another", "annotators"), ("others_together", "others")):
+            if who in agreement and agreement[who][name]:
+                metrics[f"{short}_{name}"] = agreement[who][name]["value"]
+    for name in ("correlation", "people_correlation"):
+        if length[name]:
+            metrics[f"length_{name}"] = length[name]["value"]
+    return metrics | {
+        "held_out_log_loss": calibration["log_loss"],
+        "held_out_calibration_error": calibration["error"],
+        "held_out_calibrated_error": calibration["calibrated_error"],
     }
 
 
@@ -213,33 +195,16 @@ def matched(model: ScalarModel, items: Sequence[Judged], seed: int) -> float | N
     return round(float(np.mean(right)), 4) if right else None
 
 
-def interval(right: np.ndarray, count: np.ndarray, resamples: int = 1000) -> tuple[float, float]:
-    """The bootstrap 95% interval of Σ right / Σ count over prompts (Efron 1979)."""
-    draw = np.random.default_rng(0)
-    shares = []
-    for _ in range(resamples):
-        chosen = draw.integers(0, len(right), len(right))
-        shares.append(right[chosen].sum() / max(count[chosen].sum(), 1))
-    low, high = np.quantile(shares, [0.025, 0.975])
-    return float(low), float(high)
-
-
-@torch.no_grad()
-def judgements(
-    ranks: Artifact, names: Sequence[str], model: ScalarModel, vocabulary: Vocabulary, normalization: dict[str, float]
-) -> list[dict[str, Any]]:
+def judgements(cases: Sequence[Case], scores: Sequence[Floats], mean: float, deviation: float) -> list[dict[str, Any]]:
     """A few prompts with the stars people gave and the normalised rewards the model gives."""
-    wanted, found = set(names[:6]), []
-    for row in read_jsonl(ranks.file("stars.jsonl")):
-        if row["prompt_id"] in wanted:
-            sequences = [encode(vocabulary, row["prompt"], text) for text in row["completions"]]
-            rewards = (score_all(model, sequences) - normalization["mean"]) / normalization["deviation"]
-            stars = row["plackett_luce"]
-            completions = [
-                {"text": text, "stars": stars[place], "reward": round(float(rewards[place]), 3)}
-                for place, text in enumerate(row["completions"])
-            ]
-            found.append({"prompt": row["prompt"][-1]["content"], "completions": completions})
+    found = []
+    for case, values in zip(cases, scores, strict=True):
+        stars = case.item.stars or (math.nan,) * len(values)
+        completions = [
+            {"text": text, "stars": None if math.isnan(star) else star, "reward": round((value - mean) / deviation, 3)}
+            for text, star, value in zip(case.completions, stars, values.tolist(), strict=True)
+        ]
+        found.append({"prompt": case.question, "completions": completions})
     return found
 
 
