@@ -2,11 +2,16 @@
 
     python -m bench.faults.kill --kills 40 --seed 1 --out /tmp/kills
     python -m bench.faults.kill --kills 6 --out /tmp/kills world.documents=2500 pretrain.steps=200
+    python -m bench.faults.kill --kills 40 --out /tmp/kills --compiled
+    python -m bench.faults.kill --kills 40 --out SMALL_DISK/kills --fill
 
 A very small `anatomia run world` is first left alone; its stages' durations say when to kill. Further runs of the same
 settings are then killed, each process group as a whole, given again, and killed again, some ten times in each run. When
 a run ends undisturbed at last, each file of each artifact must be the one of the run left alone. What has clock times
 in it (`artifact.json`, `events.jsonl`, the report) is compared without them.
+
+With --compiled, trainings are compiled however short they are, so that kills hit the compiling too. With --fill, the
+disk that OUT is on is full for a moment before every third kill; it must be a small one (a tmpfs of its own).
 """
 
 import argparse
@@ -31,6 +36,8 @@ from bench.faults.compare import differences
 ROOT = Path(__file__).resolve().parents[2]
 START = "(start)"  # before the first stage: imports, the lock, what is fresh
 MOMENTS = (START, *ORDER)
+COMPILED = "import anatomia.stages.models as models, anatomia.cli as cli; models.FUSING_PAYS = 0.0; cli.main()"
+SMALL = 8 << 30  # bytes of a disk that may be filled up
 TINY = (
     "world.documents=2100",  # three batches, so that processes of their own make them
     "tokenizer.size=1024",
@@ -52,8 +59,11 @@ class Tally:
         kills: by the stage at work. kept: of those, how many left checkpoints, parts or a finished workspace to go on
             from. attempts: processes started in runs that were killed.
         different: names of files that differ from those of the run left alone, by stage.
+        full: how often the disk was full for a moment. stopped: how often a run ended itself then, with an error.
     """
 
+    full: int = 0
+    stopped: int = 0
     kills: Counter[str] = field(default_factory=Counter)
     kept: Counter[str] = field(default_factory=Counter)
     attempts: int = 0
@@ -63,7 +73,8 @@ class Tally:
 class Attempt:
     """One process that brings a run up to date, and what it says it is doing."""
 
-    def __init__(self, out: Path, overrides: Sequence[str]) -> None:
+    def __init__(self, out: Path, overrides: Sequence[str], compiled: bool = False) -> None:
+        program = ("-c", COMPILED) if compiled else ("-m", "anatomia")
         options = [word for override in overrides for word in ("--set", override)]
         environment = {
             "OMP_NUM_THREADS": "2",  # numerics with several threads; workers for the corpus
@@ -73,7 +84,7 @@ class Attempt:
         }
         self.born = time.monotonic()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "anatomia", "run", "world", "--out", str(out), *options],
+            [sys.executable, *program, "run", "world", "--out", str(out), *options],
             cwd=ROOT,
             env={**os.environ, **environment},
             stdout=subprocess.PIPE,
@@ -115,8 +126,8 @@ class Attempt:
         ends = [*list(self.begun.values())[1:], last]
         return {name: max(0.0, stop - start) for (name, start), stop in zip(self.begun.items(), ends, strict=True)}
 
-    def kill_in(self, moment: str, delay: float, limit: float) -> bool:
-        """Kill the whole group `delay` seconds, by its clock, after the moment has come; whether it still ran then.
+    def reach(self, moment: str, delay: float, limit: float) -> bool:
+        """Wait until `delay` seconds, by its clock, after the moment has come; whether it still runs then.
 
         If the last kill came when the moment was over already, any moment is as good.
         """
@@ -128,9 +139,24 @@ class Attempt:
             if since is not None and self.clock() >= since + delay:
                 break
             time.sleep(0.002)
-        running = self.process.poll() is None
+        return self.process.poll() is None
+
+    def kill_in(self, moment: str, delay: float, limit: float) -> bool:
+        """Kill the whole group then; whether it still ran."""
+        running = self.reach(moment, delay, limit)
         self.end()
         return running
+
+    def fill(self, disk: Path, seconds: float) -> bool:
+        """Let the disk be full for so long; whether the process ended itself."""
+        with open(disk / "filler", "wb") as filler:
+            free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+            with contextlib.suppress(OSError):
+                os.posix_fallocate(filler.fileno(), 0, max(free, 1))
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(seconds)
+        (disk / "filler").unlink()
+        return self.process.poll() is not None
 
     def end(self) -> None:
         """Kill what is left of the group, and wait until it is gone."""
@@ -149,14 +175,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=60, help="begin no new attempt after so long")
     parser.add_argument("--out", type=Path, required=True, help="a directory; what is in it is removed")
+    parser.add_argument("--compiled", action="store_true")
+    parser.add_argument("--fill", action="store_true")
     options = parser.parse_args()
     shutil.rmtree(options.out, ignore_errors=True)
     options.out.mkdir(parents=True)
+    if options.fill and os.statvfs(options.out).f_blocks * os.statvfs(options.out).f_frsize > SMALL:
+        parser.error(f"--fill wants {options.out} on a disk of less than {SMALL >> 30} GB, such as a tmpfs of its own")
     overrides = [*TINY, *options.settings]
     end = time.monotonic() + 60 * options.minutes
     whole = options.out / "left-alone"
     begun = time.monotonic()
-    seconds = Attempt(whole, overrides).wait(60 * options.minutes)
+    seconds = Attempt(whole, overrides, options.compiled).wait(60 * options.minutes)
     say(f"left alone: {time.monotonic() - begun:.0f} s")
     tally, chance = Tally(), random.Random(options.seed)
     number = 0
@@ -164,10 +194,12 @@ def main() -> None:
         number += 1
         wanted = min(options.per_run, options.kills - sum(tally.kills.values()))
         killed = options.out / f"killed-{number}"
-        kill_again_and_again(killed, overrides, moments(wanted, tally, chance), seconds, tally, chance, end)
-        Attempt(killed, overrides).wait(60 * options.minutes)
+        kill_again_and_again(killed, overrides, moments(wanted, tally, chance), seconds, tally, chance, end, options)
+        Attempt(killed, overrides, options.compiled).wait(60 * options.minutes)
         for stage, names in differences(whole, killed).items():
             tally.different.setdefault(stage, []).extend(f"{killed.name}/{name}" for name in names)
+        if not tally.different:
+            shutil.rmtree(killed)
     print(table(tally))
     if tally.different:
         raise SystemExit(1)
@@ -193,14 +225,22 @@ def kill_again_and_again(
     tally: Tally,
     chance: random.Random,
     end: float,
+    options: argparse.Namespace,
 ) -> None:
     """Kill the run once for each of the moments, or until it has ended."""
-    for moment in moments:
+    for number, moment in enumerate(moments):
         if time.monotonic() > end:
             return
-        attempt = Attempt(out, overrides)
+        attempt = Attempt(out, overrides, options.compiled)
         tally.attempts += 1
         delay = chance.uniform(0, seconds[moment] + 0.02)
+        if options.fill and number % 3 == 0 and attempt.reach(moment, delay * chance.random(), end - time.monotonic()):
+            tally.full += 1
+            if attempt.fill(out.parent, chance.uniform(0.05, 1.0)):
+                attempt.end()
+                tally.stopped += 1
+                say(f"{out.name}: ended itself in {attempt.stage} on a full disk: {attempt.said[-1].strip()}")
+                continue
         if not attempt.kill_in(moment, delay, end - time.monotonic()):
             return
         kept = leftovers(out, attempt.stage)
@@ -229,6 +269,8 @@ def table(tally: Tally) -> str:
         lines.append(f"{name:10} {tally.kills[name]:5} {tally.kept[name]:7}  {equal}".rstrip())
     kills, equal = sum(tally.kills.values()), "no" if tally.different else "yes"
     lines.append(f"{'all':10} {kills:5} {sum(tally.kept.values()):7}  {equal}")
+    if tally.full:
+        lines.append(f"disk full for a moment: {tally.full} times; {tally.stopped} times the run ended itself then")
     return "\n".join(lines)
 
 
