@@ -12,6 +12,7 @@ from scipy.optimize import minimize
 from scipy.stats import kendalltau
 
 from anatomia.feedback.agreement import kendall_tau_b, krippendorff_alpha
+from anatomia.feedback.davidson import davidson_luce
 from anatomia.feedback.scores import Floats, bradley_terry, plackett_luce, wins
 
 Groups = tuple[tuple[int, ...], ...]
@@ -106,3 +107,39 @@ def test_alpha_is_that_of_krippendorff(level: str) -> None:
     ratings[1:, 7] = np.nan  # rated once: counts for nothing
     expected = krippendorff.alpha(ratings, level_of_measurement=level)
     assert krippendorff_alpha(ratings, level) == pytest.approx(expected, abs=1e-10)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_choices_without_ties_are_those_of_choix(seed: int) -> None:
+    orders = [tuple(map(int, order)) for order in random_orders(seed, items=6, count=20)]
+    found = davidson_luce([strict(orders)], [6], spread=2.0)  # choix's alpha is 1 / (2 variance)
+    expected = choix.opt_rankings(6, orders, alpha=1 / 8, tol=1e-10)
+    assert np.allclose(found.scores()[0], expected, atol=1e-4)
+    won = pairs(orders)
+    found = davidson_luce([[((a,), (b,)) for a, b in won]], [6], spread=2.0)
+    assert np.allclose(found.scores()[0], choix.opt_pairwise(6, won, alpha=1 / 8, tol=1e-10), atol=1e-4)
+
+
+def test_pairs_with_ties_are_those_of_davidson() -> None:
+    """Davidson 1970: a tie is as likely as v times the geometric mean of the strengths."""
+    rng = np.random.default_rng(3)
+    truth = rng.normal(size=5)
+    outcomes: list[tuple[int, int, int]] = []
+    for _ in range(300):
+        a, b = rng.choice(5, 2, replace=False)
+        odds = np.array([np.exp(truth[a]), np.exp(truth[b]), 0.8 * np.exp((truth[a] + truth[b]) / 2)])
+        outcomes.append((int(a), int(b), int(rng.choice(3, p=odds / odds.sum()))))
+    rankings: list[Groups] = [[((a,), (b,)), ((b,), (a,)), ((a, b),)][result] for a, b, result in outcomes]
+    fit = davidson_luce([rankings], [5], spread=1.0)
+    tie = float(np.exp(fit.shared.ties[2, 1]))
+    assert tie == pytest.approx(0.8, rel=0.25)
+
+    def loss(scores: Floats) -> float:
+        total = float((scores**2).sum()) / 2
+        for a, b, result in outcomes:
+            odds = np.array([np.exp(scores[a]), np.exp(scores[b]), tie * np.exp((scores[a] + scores[b]) / 2)])
+            total -= np.log(odds[result] / odds.sum())
+        return total
+
+    found = minimize(loss, np.zeros(5), tol=1e-12, method="BFGS")
+    assert np.allclose(fit.scores()[0], found.x - found.x.mean(), atol=1e-4)
