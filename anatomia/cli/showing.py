@@ -166,4 +166,7 @@ def ranking(
 
 def _text(argument: str | None) -> str:
     """The argument, or standard input where there is none."""
-    return sys.stdin.read() if argument is None else argument
+    text = sys.stdin.read() if argument is None else argument
+    if not text:
+        raise UserError("there is no text; give one as an argument or on standard input")
+    return text

@@ -42,8 +42,10 @@ class Sampling:
             raise UserError(f"min_p = {self.min_p} is not in [0, 1]; 0 keeps all tokens")
         if not 0 < self.repetition_penalty < float("inf"):
             raise UserError(f"repetition_penalty = {self.repetition_penalty} is not positive; 1 changes nothing")
-        if self.top_k < 0 or self.max_new < 1:
-            raise UserError(f"top_k = {self.top_k}, max_new = {self.max_new}: want top_k ≥ 0 and max_new ≥ 1")
+        if self.top_k < 0:
+            raise UserError(f"top_k = {self.top_k} is negative; 0 keeps all tokens")
+        if self.max_new < 1:
+            raise UserError(f"max_new = {self.max_new} is too few; an answer has at least 1 token")
         if "" in self.stop:
             raise UserError("stop holds an empty string, which would end every text at once; leave it out")
 
