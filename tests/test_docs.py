@@ -27,7 +27,7 @@ RUN, SHOW = (
         "ranking",
     ),
 )
-SHARED = {"world": "corpus", "model": "pretrain"}  # sections that another stage's page describes
+SHARED = {"world": "corpus", "model": "pretrain", "instructions": "finetune"}  # sections that another stage's page describes
 
 
 @cache

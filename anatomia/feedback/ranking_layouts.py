@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from anatomia.feedback.ranking import Groups, Ranking, name_of
 from anatomia.feedback.scores import rank_from_stars
 from anatomia.text.dialogue import Turn
-from anatomia.text.dialogue_layouts import ask, spoken, text, turns
+from anatomia.text.dialogue_layouts import ask, spoken
+from anatomia.text.messages import text, turns
 from anatomia.text.records import Record
 from anatomia.text.trees import as_messages, is_kept, sibling_groups
 

@@ -19,7 +19,6 @@ from anatomia.objectives.algorithms import ALGORITHMS, AlignmentSettings
 from anatomia.objectives.alignment import ActorCritic, Alignment
 from anatomia.objectives.rollout import Rollout
 from anatomia.objectives.scoring import Question, RewardModel
-from anatomia.stages.corpus import WorldSettings
 from anatomia.stages.dialogues import dialogue_files, load_prompts, messages
 from anatomia.stages.models import (
     TrainingSettings,
@@ -96,13 +95,12 @@ class AlignSettings(TrainingSettings):
 
 def run(context: Context) -> Metrics:
     """Improve the policy by the chosen method and keep the new policy."""
-    settings, world = context.settings["align"], context.settings["world"]
+    settings = context.settings["align"]
     assert isinstance(settings, AlignSettings)
-    assert isinstance(world, WorldSettings)
-    (policy,) = [artifact for name, artifact in context.inputs.items() if name != "reward"]
+    (policy,) = [artifact for name, artifact in context.inputs.items() if name not in ("reward", "rank")]
     model, vocabulary = open_model(policy)
     prompts = load_prompts(
-        settings.prompts, context.root, "align.prompts", world, settings.count, held_out=False, purpose="to align"
+        context, settings.prompts, "align.prompts", settings.count, held_out=False, purpose="to align"
     )
     encoded = [(prompt_ids(vocabulary, messages(prompt)), question(prompt)) for prompt in prompts]
     fitting = [(ids, asked) for ids, asked in encoded if len(ids) + settings.max_new <= model.config.context]
@@ -222,7 +220,7 @@ def check(recipe: Any, root: Path) -> None:
 STAGE = Stage(
     name="align",
     version=3,
-    sections=("align", "world"),
+    sections=("align", "world", "instructions"),
     run=run,
     parents=lambda recipe: (policy_stage(recipe), *(["reward"] if needs_reward_model(recipe) else [])),
     enabled=lambda recipe: recipe.align.enabled,

@@ -64,7 +64,7 @@ def run(context: Context) -> Metrics:
     assert isinstance(world, WorldSettings)
     models = {NAMES[name]: artifact for name, artifact in context.inputs.items() if name in NAMES}
     drawn = load_prompts(
-        settings.prompts, context.root, "evaluate.prompts", world, settings.count, held_out=True, purpose="to evaluate"
+        context, settings.prompts, "evaluate.prompts", settings.count, held_out=True, purpose="to evaluate"
     )
     prompts = fitting(drawn, list(models.values())[-1], settings.max_new)
     metrics: Metrics = {"prompts": len(prompts), "prompts_too_long": len(drawn) - len(prompts), **baselines(context)}
@@ -87,7 +87,7 @@ def run(context: Context) -> Metrics:
         }
         for prompt in prompts
     ]
-    shots = to_show(context, settings, world)
+    shots = to_show(context, settings)
     done, total = 0, 2 * len(models) + len(settings.shots) * len(models.keys() & IN_CONTEXT)
     for name, artifact in models.items():
         model, vocabulary = open_model(artifact)
@@ -145,10 +145,10 @@ def baselines(context: Context) -> Metrics:
     return {"baselines": found}
 
 
-def to_show(context: Context, settings: EvaluateSettings, world: WorldSettings) -> Shots:
+def to_show(context: Context, settings: EvaluateSettings) -> Shots:
     """Demonstrations for the prompts, drawn from what is not held out."""
     patterns = settings.prompts if any(settings.shots) else ()
-    found = load_demonstrations(patterns, context.root, "evaluate.prompts", world, SHOWABLE)
+    found = load_demonstrations(context, patterns, "evaluate.prompts", SHOWABLE)
     return Shots(found, max(settings.shots, default=0), context.seed)
 
 
@@ -191,7 +191,7 @@ def expected_loss(
         for row in rows
         if row["expected"]
     ]
-    shard, _ = to_shard(told, vocabulary, model.config.context)
+    shard, _, _ = to_shard(told, vocabulary, model.config.context)
     if not len(shard):
         return {}
     total = weight = 0.0
@@ -291,7 +291,7 @@ def check(recipe: Any, root: Path) -> None:
 STAGE = Stage(
     name="evaluate",
     version=4,
-    sections=("evaluate", "world"),
+    sections=("evaluate", "world", "instructions"),
     run=run,
     parents=lambda recipe: (
         "corpus",

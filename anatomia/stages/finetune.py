@@ -19,8 +19,8 @@ from anatomia.model.adapters import AdapterConfig, Kind
 from anatomia.model.adapters_files import DIRECTORY
 from anatomia.model.decoder import Decoder
 from anatomia.objectives.next_token import NextToken, batch_loss
-from anatomia.stages.corpus import WorldSettings
-from anatomia.stages.dialogues import as_prompt, dialogue_files, load_dialogues, messages, split_dialogues
+from anatomia.stages.dialogues import InstructionsSettings as InstructionsSettings
+from anatomia.stages.dialogues import as_prompt, dialogue_files, load_dialogues, messages, split_dialogues, taken
 from anatomia.stages.models import (
     TrainingSettings,
     fuse,
@@ -37,6 +37,7 @@ from anatomia.stages.stage import Context, Metrics, Stage
 from anatomia.text.dialogue import Dialogue
 from anatomia.tokens.batches import Packed
 from anatomia.tokens.dialogue import encode_dialogue, prompt_ids, stop_ids
+from anatomia.tokens.rendering import RefusedDialogue
 from anatomia.tokens.shards import Shard
 from anatomia.tokens.template import BASE, OURS
 from anatomia.tokens.vocabulary import Vocabulary
@@ -93,9 +94,8 @@ class FinetuneSettings(TrainingSettings):
 
 def run(context: Context) -> Metrics:
     """Fine-tune the base model; loss only on what the assistant says."""
-    settings, world = context.settings["finetune"], context.settings["world"]
+    settings = context.settings["finetune"]
     assert isinstance(settings, FinetuneSettings)
-    assert isinstance(world, WorldSettings)
     model, vocabulary = open_model(context.inputs["pretrain"])
     if vocabulary.template == BASE:
         vocabulary = with_template(vocabulary, OURS)
@@ -105,12 +105,14 @@ def run(context: Context) -> Metrics:
     if adapter is not None:
         put_adapter(model, adapter, context.seed, "finetune")
     trained_parameters = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
-    dialogues = load_dialogues(settings.dialogues, context.root, "finetune.dialogues", world, settings.world_dialogues)
+    dialogues = load_dialogues(context, settings.dialogues, "finetune.dialogues", settings.world_dialogues)
     train_set, held_out = split_dialogues(dialogues)
-    shard, too_long = to_shard(train_set, vocabulary, model.config.context)
+    shard, too_long, refused = to_shard(train_set, vocabulary, model.config.context)
     padding = vocabulary.padding or 0
     data = Packed(shard, model.config.context, settings.batch, context.seed, padding)
-    held_out_shard, _ = to_shard(held_out, vocabulary, model.config.context)
+    held_out_shard, _, refused_too = to_shard(held_out, vocabulary, model.config.context)
+    train_set = taken(context, "finetune.dialogues", train_set, refused, vocabulary)
+    held_out = taken(context, "finetune.dialogues", held_out, refused_too, vocabulary)
     watch = Watch(held_out_shard, held_out, vocabulary, data, settings, context)
     steps = max(1, math.ceil(settings.epochs * data.steps_per_epoch))
     watch.steps = steps
@@ -129,6 +131,7 @@ def run(context: Context) -> Metrics:
     return {
         "dialogues": len(train_set) - too_long,
         "dialogues_too_long": too_long,
+        "dialogues_refused": len(refused) + len(refused_too),
         "held_out_dialogues": len(held_out),
         "held_out_loss_before": before,
         "held_out_loss": after,
@@ -139,13 +142,27 @@ def run(context: Context) -> Metrics:
     }
 
 
-def to_shard(dialogues: list[Dialogue], vocabulary: Vocabulary, context: int) -> tuple[Shard, int]:
-    """The dialogues end to end with their loss weights, and how many were left out because they exceed the context."""
+def to_shard(
+    dialogues: list[Dialogue], vocabulary: Vocabulary, context: int
+) -> tuple[Shard, int, dict[int, RefusedDialogue]]:
+    """The dialogues end to end with their loss weights; how many were left out because they exceed the context; and by
+    their places those that the chat template refuses.
+
+    Raises:
+        RefusedDialogue: the template refuses all of them.
+    """
     tokens: list[int] = []
     weights: list[int] = []
     starts, too_long = [0], 0
-    for dialogue in dialogues:
-        ids, loss = encode_dialogue(vocabulary, dialogue)
+    refused: dict[int, RefusedDialogue] = {}
+    for place, dialogue in enumerate(dialogues):
+        try:
+            ids, loss = encode_dialogue(vocabulary, dialogue)
+        except RefusedDialogue as error:
+            refused[place] = error
+            if len(refused) == len(dialogues):
+                raise
+            continue
         if len(ids) > context + 1:
             too_long += 1
             continue
@@ -153,7 +170,7 @@ def to_shard(dialogues: list[Dialogue], vocabulary: Vocabulary, context: int) ->
         weights += loss
         starts.append(len(tokens))
     shard = Shard(np.asarray(tokens, np.int64), np.asarray(starts, np.int64), np.asarray(weights, np.uint8))
-    return shard, too_long
+    return shard, too_long, refused
 
 
 class Watch:
@@ -248,7 +265,7 @@ def check(recipe: Any, root: Path) -> None:
 STAGE = Stage(
     name="finetune",
     version=1,
-    sections=("finetune", "world"),
+    sections=("finetune", "world", "instructions"),
     run=run,
     parents=lambda recipe: ("pretrain",),
     enabled=lambda recipe: recipe.finetune.enabled,

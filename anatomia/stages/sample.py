@@ -11,7 +11,6 @@ from anatomia.base.files import digest, write_json, write_jsonl
 from anatomia.base.settings import Settings
 from anatomia.generate.engine import Completion, generate
 from anatomia.generate.sampling import Sampling, stream_seed
-from anatomia.stages.corpus import WorldSettings
 from anatomia.stages.dialogues import dialogue_files, load_prompts, messages
 from anatomia.stages.models import check_room, open_model, policy_stage
 from anatomia.stages.scorers import needs_rankings
@@ -41,13 +40,12 @@ class SampleSettings(Settings):
 
 def run(context: Context) -> Metrics:
     """Write the completions with their log-probabilities."""
-    settings, world = context.settings["sample"], context.settings["world"]
+    settings = context.settings["sample"]
     assert isinstance(settings, SampleSettings)
-    assert isinstance(world, WorldSettings)
     (parent,) = context.inputs.values()
     model, vocabulary = open_model(parent)
     prompts = load_prompts(
-        settings.prompts, context.root, "sample.prompts", world, settings.count, held_out=False, purpose="to rank"
+        context, settings.prompts, "sample.prompts", settings.count, held_out=False, purpose="to rank"
     )
     sampling = Sampling(settings.temperature, top_p=settings.top_p, max_new=settings.max_new)
     rows: list[dict[str, Any]] = []
@@ -128,7 +126,7 @@ def check(recipe: Any, root: Path) -> None:
 STAGE = Stage(
     name="sample",
     version=2,
-    sections=("sample", "world"),
+    sections=("sample", "world", "instructions"),
     run=run,
     parents=lambda recipe: (policy_stage(recipe),),
     enabled=needs_rankings,

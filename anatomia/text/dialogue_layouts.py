@@ -1,24 +1,24 @@
 """The layouts in which datasets keep dialogues, told apart by their keys."""
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from anatomia.text.dialogue import Dialogue, Role, Turn
+from anatomia.text.instructions import Examples, instances
+from anatomia.text.messages import LeftOut, text, turns
 from anatomia.text.records import Record
 from anatomia.text.trees import as_messages, best_paths, is_kept
 
-ROLES: dict[str, Role] = {
-    **dict.fromkeys(("system",), "system"),
-    **dict.fromkeys(("user", "human", "prompter"), "user"),
-    **dict.fromkeys(("assistant", "gpt", "chatgpt", "bard", "bing", "model", "bot"), "assistant"),
-}
-LANGUAGES = {"English": "en", "Polish": "pl"}
 CORRECT_THIS = "Popraw błędy językowe w tym zdaniu. Jeśli nie ma w nim błędów, powtórz je bez zmian."
 ALPACA = re.compile(
     r"(?:Below is an instruction .*?\n\n)?### Instruction:\n(.*?)(?:\n\n### Input:\n(.*?))?\n\n### Response:\s*", re.S
 )
+
+
+Reader = Callable[[Record, Examples], Iterable[Dialogue | str]]
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,14 @@ class Layout:
 
     name: str
     keys: tuple[str, ...]
-    read: Callable[[Record], Iterable[Dialogue | str]]
+    read: Reader
 
 
-def dialogues(record: Record) -> Iterator[Dialogue | str]:
+def dialogues(record: Record, examples: Examples) -> Iterator[Dialogue | str]:
     """The dialogues of a record in whatever layout; strings say why something was left out.
+
+    Args:
+        examples: of tasks of Natural Instructions, how many stand in their prompts.
 
     Raises:
         UserError: the layout is unknown, or a value is not what the layout promises.
@@ -46,46 +49,11 @@ def dialogues(record: Record) -> Iterator[Dialogue | str]:
         known = "; ".join(f"{layout.name} ({', '.join(layout.keys)})" for layout in LAYOUTS)
         record.fail(f"unknown layout with the keys {', '.join(record.value) or 'none'}; known are: {known}")
     try:
-        yield from layout.read(record)
+        yield from layout.read(record, examples)
+    except LeftOut as error:
+        yield error.reason
     except (KeyError, TypeError, AttributeError) as error:
         record.fail(f"looks like {layout.name}, but is not ({type(error).__name__}: {error})")
-
-
-def turns(record: Record, messages: Any) -> tuple[Turn, ...]:
-    """Turns from messages in OpenAI's (role, content) or ShareGPT's (from, value) form.
-
-    Raises:
-        UserError: a message has no role that is known, or no text.
-    """
-    if not isinstance(messages, list):
-        record.fail(f"a dialogue is a list of messages, not {type(messages).__name__}")
-    found = []
-    for message in messages:
-        if not isinstance(message, dict):
-            record.fail(f"a message is an object with role and content, not {type(message).__name__}")
-        role = message.get("role", message.get("from"))
-        content = message.get("content", message.get("value"))
-        if role not in ROLES:
-            record.fail(f"unknown role {role!r}; known are: {', '.join(ROLES)}")
-        if isinstance(content, list):  # OpenAI's content parts
-            content = "".join(part.get("text", "") for part in content if isinstance(part, dict))
-        if content is not None and not isinstance(content, str):
-            record.fail(f"the content of a message is text, not {type(content).__name__}")
-        found.append(Turn(ROLES[role], (content or "").strip()))
-    return tuple(found)
-
-
-def text(record: Record, value: Any, key: str) -> str:
-    """`value` as stripped text. Absent is ""; numbers and truth values, which tools make of "7" and "True", are text.
-
-    Raises:
-        UserError: it is something else.
-    """
-    if value is None:
-        return ""
-    if not isinstance(value, str | int | float):
-        record.fail(f"{key} is text, not {type(value).__name__}")
-    return str(value).strip()
 
 
 def ask(instruction: str, given: str = "") -> str:
@@ -94,60 +62,60 @@ def ask(instruction: str, given: str = "") -> str:
     return f"{instruction}\n\n{given}" if instruction and given else instruction or given
 
 
-def _demonstration(found: tuple[Turn, ...], source: str, **meta: Any) -> Dialogue | str:
-    """A dialogue cut after its last answer; or why there is none."""
-    last = max((at for at, turn in enumerate(found) if turn.role == "assistant"), default=-1)
-    found = found[: last + 1]
-    if not found:
-        return "no answer"
-    if not any(turn.role == "user" for turn in found):
-        return "no question"
-    if any(not turn.content for turn in found if turn.role != "system"):
-        return "empty turn" if found[-1].content else "empty answer"
-    kept = tuple(turn for turn in found if turn.content)
-    return Dialogue(kept, source, {key: value for key, value in meta.items() if value})
+def _dialogue(found: tuple[Turn, ...], source: str, **meta: Any) -> Iterator[Dialogue | str]:
+    """A dialogue of these turns, without empty ones at its end; or why there is none."""
+    while found and _is_empty(found[-1]):
+        found = found[:-1]
+    if not any(turn.role == "user" and turn.content for turn in found):
+        yield "no question"
+    elif any(_is_empty(turn) for turn in found if turn.role != "system"):
+        yield "an empty turn"
+    else:
+        kept = tuple(turn for turn in found if turn.content or turn.role != "system")
+        yield Dialogue(kept, source, {key: value for key, value in meta.items() if value})
 
 
-def _pair(question: str, given: str, answer: str) -> Callable[[Record], Iterable[Dialogue | str]]:
-    """A reader for an instruction, what it is about and the answer, under these keys."""
+def _is_empty(turn: Turn) -> bool:
+    return not turn.content and "tool_calls" not in turn.extra
 
-    def read(record: Record) -> Iterator[Dialogue | str]:
+
+def _pair(question: str, given: str, answer: str) -> Reader:
+    """A reader for an instruction, what it is about and the answer, under these keys; with what the system says and
+    earlier turns, pairs of question and answer, where there are some."""
+
+    def read(record: Record, examples: Examples) -> Iterator[Dialogue | str]:
         value = record.value
         prompt = ask(text(record, value[question], question), text(record, value.get(given), given))
-        turn = Turn("user", prompt), Turn("assistant", text(record, value[answer], answer))
+        found = [*_system(record), *_history(record)]
+        found += Turn("user", prompt), Turn("assistant", text(record, value[answer], answer))
         category = value.get("category") or value.get("source_name")
-        yield _demonstration(turn, record.source, category=category if isinstance(category, str) else "")
+        yield from _dialogue(tuple(found), record.source, category=category if isinstance(category, str) else "")
 
     return read
 
 
-def _natural_instructions(record: Record) -> Iterator[Dialogue | str]:
-    """Versions 1 and 2 and the drafts of 2 (Mishra et al. 2022; Wang et al. 2022): a task with its instances."""
-    task = record.value
-
-    def first(key: str) -> str:
-        value = task.get(key, "")
-        return text(record, "\n".join(value) if isinstance(value, list) else value, key)
-
-    instruction = ask(first("Definition"), first("Prompt"))
-    name = record.name.rpartition("!")[2].rpartition("/")[2].partition(".")[0]
-    if not isinstance(task["Instances"], list):
-        record.fail("Instances is a list")
-    for number, instance in enumerate(task["Instances"], 1):
-        if not isinstance(instance, dict) or not {"input", "output"} <= instance.keys():
-            record.fail(f"instance {number} has no input and output")
-        output = instance["output"]
-        wanted = [text(record, item, "output") for item in (output if isinstance(output, list) else [output])]
-        references = [item for item in wanted if item]
-        found = (
-            Turn("user", ask(instruction, text(record, instance["input"], "input"))),
-            Turn("assistant", references[0] if references else ""),
-        )
-        language = LANGUAGES.get(first("Output_language"), "")
-        yield _demonstration(found, f"{record.name}:{number}", task=name, language=language, references=references)
+def _system(record: Record) -> list[Turn]:
+    key = next((key for key in ("system", "system_prompt") if key in record.value), "system")
+    said = text(record, record.value.get(key), key)
+    return [Turn("system", said)] if said else []
 
 
-def _instances(record: Record) -> Iterator[Dialogue | str]:
+def _history(record: Record) -> Iterator[Turn]:
+    """Earlier turns as LLaMA-Factory writes them."""
+    history = record.value.get("history") or []
+    if not isinstance(history, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in history):
+        record.fail("history is a list of pairs of question and answer")
+    for asked, answered in history:
+        yield Turn("user", text(record, asked, "history"))
+        yield Turn("assistant", text(record, answered, "history"))
+
+
+def _natural_instructions(record: Record, examples: Examples) -> Iterator[Dialogue | str]:
+    for instance in instances(record, examples):
+        yield from _dialogue(instance.turns, f"{record.name}:{instance.number}", **instance.meta)
+
+
+def _instances(record: Record, examples: Examples) -> Iterator[Dialogue | str]:
     """Self-instruct's seed tasks and user-oriented instructions (Wang et al. 2023)."""
     if not isinstance(record.value["instances"], list):
         record.fail("instances is a list")
@@ -158,10 +126,10 @@ def _instances(record: Record) -> Iterator[Dialogue | str]:
         prompt = ask(instruction, text(record, instance.get("input"), "input"))
         answer = text(record, instance.get("output"), "output")
         name = record.value.get("name") or record.value.get("motivation_app") or ""
-        yield _demonstration((Turn("user", prompt), Turn("assistant", answer)), record.source, task=name)
+        yield from _dialogue((Turn("user", prompt), Turn("assistant", answer)), record.source, task=name)
 
 
-def _tree(record: Record) -> Iterator[Dialogue | str]:
+def _tree(record: Record, examples: Examples) -> Iterator[Dialogue | str]:
     root = record.value["prompt"]
     if not isinstance(root, dict):
         record.fail("prompt is the first message of a tree, an object with text, role and replies")
@@ -170,29 +138,42 @@ def _tree(record: Record) -> Iterator[Dialogue | str]:
         return
     paths = list(best_paths(root))
     for path in paths:
-        yield _demonstration(turns(record, as_messages(path)), record.source, language=root.get("lang"))
+        yield from _dialogue(turns(record, as_messages(path)), record.source, language=root.get("lang"))
     if not paths:
         yield "no answer"
 
 
-def _messages(key: str) -> Callable[[Record], Iterable[Dialogue | str]]:
-    def read(record: Record) -> Iterator[Dialogue | str]:
+def _messages(key: str) -> Reader:
+    def read(record: Record, examples: Examples) -> Iterator[Dialogue | str]:
         answer = record.value.get("chosen")  # in preference data the dialogue stops before the answers
         found = turns(record, record.value[key]) + (turns(record, [answer]) if isinstance(answer, dict) else ())
-        system = text(record, record.value.get("system"), "system")
-        found = (Turn("system", system), *found) if system else found
+        found = (*_system(record), *found)
         meta = record.value.get("meta") or {}
-        yield _demonstration(found, record.source, **(meta if isinstance(meta, dict) else {}))
+        tools = _tools(record)
+        yield from _dialogue(found, record.source, **{**(meta if isinstance(meta, dict) else {}), **tools})
 
     return read
 
 
-def _completion(answer: str) -> Callable[[Record], Iterable[Dialogue | str]]:
+def _tools(record: Record) -> dict[str, Any]:
+    """The functions that may be called, which some datasets write as JSON text; nothing where there are none."""
+    tools = record.value.get("tools") or record.value.get("functions")
+    if isinstance(tools, str):
+        try:
+            tools = json.loads(tools) if tools.strip() else None
+        except ValueError:
+            record.fail("tools is no JSON")
+    if tools and not (isinstance(tools, list) and all(isinstance(tool, dict) for tool in tools)):
+        record.fail("tools is a list of objects")
+    return {"tools": tools} if tools else {}
+
+
+def _completion(answer: str) -> Reader:
     """Prompt and completion, each a text or a list of messages; Alpaca's wrapping of a prompt is taken off."""
 
-    def read(record: Record) -> Iterator[Dialogue | str]:
+    def read(record: Record, examples: Examples) -> Iterator[Dialogue | str]:
         value = record.value
-        yield _demonstration(
+        yield from _dialogue(
             (*spoken(record, value["prompt"], "user"), *spoken(record, value[answer], "assistant")), record.source
         )
 
@@ -210,11 +191,14 @@ def spoken(record: Record, value: Any, role: Role) -> tuple[Turn, ...]:
     return (Turn(role, ask(wrapped[1].strip(), (wrapped[2] or "").strip()) if wrapped else content),)
 
 
-def _correction(record: Record) -> Iterator[Dialogue | str]:
+def _correction(record: Record, examples: Examples) -> Iterator[Dialogue | str]:
     """Polish grammatical error correction: sentences with and without their errors."""
     incorrect, correct = (text(record, record.value[key], key) for key in ("incorrect", "correct"))
     found = Turn("user", ask(CORRECT_THIS, incorrect)), Turn("assistant", correct)
-    yield _demonstration(found, record.source, language="pl", task="correction") if incorrect else "no question"
+    if incorrect:
+        yield from _dialogue(found, record.source, language="pl", task="correction")
+    else:
+        yield "no question"
 
 
 LAYOUTS: tuple[Layout, ...] = (
@@ -224,9 +208,12 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout("ShareGPT", ("conversations",), _messages("conversations")),
     Layout("seed tasks", ("instruction", "instances"), _instances),
     Layout("Dolly", ("instruction", "response"), _pair("instruction", "context", "response")),
+    Layout("question and response", ("question", "response"), _pair("question", "context", "response")),
+    Layout("question and answer", ("question", "answer"), _pair("question", "context", "answer")),
     Layout("Alpaca", ("instruction", "output"), _pair("instruction", "input", "output")),
     Layout("SpeakLeash", ("instruct", "output"), _pair("instruct", "input", "output")),
     Layout("prompt and completion", ("prompt", "completion"), _completion("completion")),
     Layout("prompt and response", ("prompt", "response"), _completion("response")),
+    Layout("prompt and answer", ("prompt", "answer"), _completion("answer")),
     Layout("error correction", ("incorrect", "correct"), _correction),
 )

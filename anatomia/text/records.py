@@ -9,12 +9,13 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import IO, Any, BinaryIO, NoReturn
 
 import pyarrow
 import pyarrow.parquet
 
 from anatomia.base.errors import UserError
+from anatomia.text.readers import why_no_text
 from anatomia.text.unpack import BROKEN, unpacked
 
 
@@ -65,7 +66,7 @@ def read_records(paths: Iterable[Path]) -> Iterator[Record]:
             raise UserError(f"{path} cannot be read ({error}); is the file whole?") from error
 
 
-def _records(handle: BinaryIO, name: str) -> Iterator[Record]:
+def _records(handle: BinaryIO | io.RawIOBase, name: str) -> Iterator[Record]:
     """Unpack one layer after another until records are left."""
     stream: Any = handle if isinstance(handle, io.BufferedReader) else io.BufferedReader(handle)
     head = stream.peek(512)
@@ -76,6 +77,8 @@ def _records(handle: BinaryIO, name: str) -> Iterator[Record]:
         yield from _parquet(stream, name)
     elif head[257:262] == b"ustar":
         yield from _tar(stream, name)
+    elif reason := why_no_text(head):
+        raise UserError(f"{name} holds no records; it is {reason}")
     elif ".csv" in Path(name).suffixes[-2:]:
         yield from _numbered(
             csv.DictReader(
@@ -95,7 +98,23 @@ def _tar(stream: BinaryIO, name: str) -> Iterator[Record]:
         for member in archive:
             content = archive.extractfile(member) if member.isfile() else None
             if content is not None and not Path(member.name).name.startswith("."):
-                yield from _records(content, f"{name}!{member.name}")  # type: ignore[arg-type]
+                yield from _records(_Member(content), f"{name}!{member.name}")
+
+
+class _Member(io.RawIOBase):
+    """A file in a tar that is read once from end to end, as a stream that says so (the library's own fails at that)."""
+
+    def __init__(self, content: IO[bytes]) -> None:
+        self.content = content
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Put some bytes into `buffer`; how many, 0 at the end."""
+        data = self.content.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def _parquet(stream: BinaryIO, name: str) -> Iterator[Record]:
@@ -111,8 +130,9 @@ def _json(stream: BinaryIO, name: str) -> Iterator[Record]:
     first = next(lines, b"")
     if not first:
         raise UserError(f"{name} is empty; leave it out or fill it")
+    values: Iterable[Any]
     if first.lstrip().startswith(b"["):
-        values = _parse(first + b"".join(lines), name, None)
+        values = _list(first + b"".join(lines), name)
     elif _is_json(first):
         values = itertools.chain([_parse(first, name, 1)], (_parse(line, name, at) for at, line in enumerate(lines, 2)))
     else:
@@ -125,6 +145,44 @@ def _numbered(values: Iterable[Any], name: str) -> Iterator[Record]:
         if not isinstance(value, dict):
             raise UserError(f"{name}, record {number}: {type(value).__name__} where an object with keys should be")
         yield Record(name, number, value)
+
+
+def _list(data: bytes, name: str) -> list[Any]:
+    """The values of a list in JSON.
+
+    Raises:
+        UserError: it is not valid; names the first value that is not, or is not there.
+    """
+    try:
+        values: list[Any] = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        number, why = _first_wrong(data)
+        raise UserError(f"{name}, record {number}: not valid JSON ({why or error})") from error
+    return values
+
+
+def _first_wrong(data: bytes) -> tuple[int, str]:
+    """The number of the first value of a list that cannot be parsed, and why; "" where only the whole tells."""
+    number, at = 1, data.find(b"[") + 1
+    try:
+        text = data[at:].decode("utf-8")
+        at = 0
+        while True:
+            _, at = json.JSONDecoder().raw_decode(text, _skip(text, at))
+            at = _skip(text, at)
+            if text[at : at + 1] != ",":
+                missing = "something follows the list" if text[at : at + 1] == "]" else "a comma or ] is missing"
+                return number, missing if at < len(text) else "the file ends within the list"
+            number, at = number + 1, at + 1
+    except (ValueError, RecursionError) as error:
+        return number, "the file ends within the list" if not data[data.find(b"[") + 1 :].strip() else str(error)
+
+
+def _skip(text: str, at: int) -> int:
+    """The place of the next character that is no white space."""
+    while at < len(text) and text[at] in " \t\r\n":
+        at += 1
+    return at
 
 
 def _parse(data: bytes, name: str, number: int | None) -> Any:

@@ -4,7 +4,7 @@ Köpf et al. 2023, "OpenAssistant Conversations", section 3. `rank` 0 is the bes
 """
 
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -14,9 +14,10 @@ ROW = ("message_id", "parent_id", "text", "role")
 Message = dict[str, Any]
 
 
-def gather_trees(records: Iterable[Record]) -> Iterator[Record]:
+def gather_trees(records: Iterable[Record], left_out: Counter[str] | None = None) -> Iterator[Record]:
     """The same records, but those that are single messages of trees (as in the parquet files of oasst1 and oasst2) are
-    replaced by their trees, each in the place of its prompt. A message whose parent is not in the file is left out.
+    replaced by their trees, each in the place of its prompt. A message whose parent is not in the file is left out and,
+    with all that follows it, counted in `left_out`.
     """
     for is_row, run in itertools.groupby(records, lambda record: all(key in record.value for key in ROW)):
         if not is_row:
@@ -28,10 +29,23 @@ def gather_trees(records: Iterable[Record]) -> Iterator[Record]:
             record.value["replies"] = answers[record.file, record.value["message_id"]]
             if record.value["parent_id"]:
                 answers[record.file, record.value["parent_id"]].append(record.value)
+        known = {(record.file, record.value["message_id"]) for record in rows}
+        lost = [row for row in rows if row.value["parent_id"] and (row.file, row.value["parent_id"]) not in known]
+        if lost and left_out is not None:
+            left_out["a message whose tree is not in the file"] += sum(_size(row.value) for row in lost)
         for record in rows:
             if not record.value["parent_id"]:
                 tree = {"message_tree_id": record.value["message_id"], "prompt": record.value}
                 yield Record(record.file, record.number, tree)
+
+
+def _size(message: Message) -> int:
+    """How many messages there are in a tree."""
+    waiting, count = [message], 0
+    while waiting:
+        count += 1
+        waiting += waiting.pop()["replies"]
+    return count
 
 
 def replies(message: Message) -> list[Message]:

@@ -1,6 +1,7 @@
 """Dialogues as tokens: rendered by the vocabulary's chat template, with a loss weight for every token."""
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import takewhile
 from typing import Any
@@ -47,7 +48,8 @@ def encode_dialogue(vocabulary: Vocabulary, dialogue: Dialogue) -> tuple[list[in
     messages, tools = _taken(vocabulary, guarded), dialogue.meta.get("tools")
     try:
         rendered = rendering.render(vocabulary, messages, False, tools)
-        spans = rendered.marked or _answers(vocabulary, messages, rendered.text, tools)
+        answers = rendered.marked or _answers(vocabulary, messages, rendered.text, tools)
+        spans = _learnt(vocabulary, messages, answers)
     except RefusedDialogue as error:
         raise RefusedDialogue(f"{dialogue.source or 'a dialogue'}: {error}") from error
     ids, offsets = _encode(vocabulary, rendered.text, stand_ins)
@@ -97,12 +99,25 @@ def _answers(vocabulary: Vocabulary, messages: list[Message], text: str, tools: 
             prompt = rendering.render(vocabulary, messages[:place], True, tools).text
             if not text.startswith(prompt):
                 return _framed(vocabulary, messages, text, tools)
-            if set(message) > {"role", "content"}:  # it calls tools, perhaps without a word
+            if message.get("tool_calls"):  # perhaps without a word
                 end = _turn_end(vocabulary, messages[: place + 1], text, tools)
             else:
                 end = _answer_end(vocabulary, text, len(prompt), message["content"])
             spans.append((len(prompt), end))
     return spans
+
+
+def _learnt(vocabulary: Vocabulary, messages: list[Message], spans: Sequence[Span]) -> Sequence[Span]:
+    """The spans of the answers that are to be learnt: not those of `weight` 0, as OpenAI's files mark them."""
+    answers = [message for message in messages if message["role"] == "assistant"]
+    if all(message.get("weight") != 0 for message in answers):
+        return spans
+    if len(answers) != len(spans):
+        raise RefusedDialogue(
+            f"the chat template of {vocabulary.name} marks {len(spans)} of {len(answers)} answers, so that those of "
+            "weight 0 cannot be told"
+        )
+    return [span for span, message in zip(spans, answers, strict=True) if message.get("weight") != 0]
 
 
 def _answer_end(vocabulary: Vocabulary, text: str, start: int, content: str) -> int:

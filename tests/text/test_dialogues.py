@@ -17,6 +17,7 @@ import pytest
 import zstandard
 
 from anatomia.base.errors import UserError
+from anatomia.sentences import sentence
 from anatomia.text.dialogue import Dialogue
 from anatomia.text.dialogues import read_dialogues
 
@@ -236,7 +237,9 @@ def test_what_has_no_answer_is_counted(tmp_path: Path) -> None:
     path.write_bytes(lines(records))
     left_out: Counter[str] = Counter()
     assert len(list(read_dialogues([path], left_out))) == 1
-    assert dict(left_out) == {"empty answer": 1, "empty turn": 1, "no answer": 1}
+    asked = [dialogue.turns[-1].content for dialogue in read_dialogues([path], answered=False)]
+    assert asked == ["Say nothing.", "Hello?", "So."]
+    assert dict(left_out) == {"no question": 1, "no answer": 2}
 
 
 @pytest.mark.parametrize(
@@ -248,6 +251,16 @@ def test_what_has_no_answer_is_counted(tmp_path: Path) -> None:
         ),
         (lines(ALPACA) + b'{"instruction": ', "record 3: not valid JSON"),
         (b'[{"instruction": "a", "output": "b"}, 7]', "record 2: int where an object"),
+        (b'[{"instruction": "a", "output": "b"},\n {"instruction": "c"', "record 2: not valid JSON (Expecting ',' del"),
+        (b'[{"instruction": "a", "output": "b"},\n', "record 2: not valid JSON (Expecting value"),
+        (b'[{"instruction": "a", "output": "b"}\n', "record 1: not valid JSON (the file ends within the list"),
+        (b'[{"instruction": "a", "output": "b"} {}]', "record 1: not valid JSON (a comma or ] is missing)"),
+        (b'[{"instruction": "a", "output": "b"}] 7', "record 1: not valid JSON (something follows the list)"),
+        (b"[", "record 1: not valid JSON (the file ends within the list)"),
+        (b"PK\x03\x04 an office document", "holds no records; it is a zip archive (or an office document); unpack or"),
+        (b'{"instruction": "a", "output": "b", "history": ["c"]}', "record 1: history is a list of pairs"),
+        (b'{"messages": [{"role": "assistant", "tool_calls": [{}]}]}', "record 1: a call in tool_calls has a function"),
+        (b'{"messages": [], "tools": "none"}', "record 1: tools is no JSON"),
         (b'{"instruction": ["a"], "output": "b"}', "record 1: instruction is text, not list"),
         (b'{"messages": [{"role": "wizard", "content": "b"}]}', "record 1: unknown role 'wizard'; known are: system"),
         (b'{"message_tree_id": "t", "prompt": {"text": "x"}}', "record 1: looks like OpenAssistant trees, but is not"),
@@ -256,6 +269,7 @@ def test_what_has_no_answer_is_counted(tmp_path: Path) -> None:
         (b"", "is empty"),
         (b"just some text\n", "record 1: not valid JSON"),
         (gzip.compress(lines(ALPACA), mtime=0)[:-20], "cannot be read"),
+        (in_parquet(ALPACA)[:-30], "cannot be read"),
         (b"PAR1 but not really", "cannot be read"),
     ],
 )
@@ -268,3 +282,112 @@ def test_what_is_wrong_names_file_record_and_why(tmp_path: Path, content: bytes,
     assert str(path) in message
     assert complaint in message
     assert "\n" not in message
+    assert sentence(message) != message  # it is said in Polish too
+
+
+def in_csv(records: list[dict[str, Any]]) -> bytes:
+    return (
+        "instruction,input,output\n" + "".join(f'{r["instruction"]},{r["input"]},"{r["output"]}"\n' for r in records)
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"), [("a.csv", in_csv), ("a.parquet", in_parquet), ("a.json", lambda r: json.dumps(r).encode())]
+)
+def test_every_kind_of_file_lies_in_a_tar(
+    tmp_path: Path, name: str, pack: Callable[[list[dict[str, Any]]], bytes]
+) -> None:
+    path = tmp_path / "a.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        (tmp_path / name).write_bytes(pack(ALPACA))
+        archive.add(tmp_path / name, name)
+    first, second = read(path)
+    assert [said(dialogue)[-1][1] for dialogue in (first, second)] == ["Vistula.", "cat"]
+    assert second.source == f"a.tar.gz!{name}:2"
+
+
+def test_turns_that_nobody_answered_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    turns = [{"role": role, "content": "x"} for role in ("user", "assistant", "user")]
+    path.write_bytes(lines([{"messages": turns}]))
+    left_out: Counter[str] = Counter()
+    (found,) = read_dialogues([path], left_out)
+    assert ([turn.role for turn in found.turns], dict(left_out)) == (
+        ["user", "assistant"],
+        {"turns after the last answer": 1},
+    )
+
+
+def test_a_message_without_its_tree_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    rows = [("q", None, "prompter"), ("a", "q", "assistant"), ("lost", "?", "prompter"), ("too", "lost", "assistant")]
+    path.write_bytes(
+        in_parquet(
+            [{"message_id": name, "parent_id": parent, "text": name, "role": role} for name, parent, role in rows]
+        )
+    )
+    left_out: Counter[str] = Counter()
+    assert len(list(read_dialogues([path], left_out))) == 1
+    assert left_out["a message whose tree is not in the file"] == 2
+
+
+def test_tools_are_read_from_both_ways_to_write_them(tmp_path: Path) -> None:
+    tools = [{"type": "function", "function": {"name": "river"}}]
+    openai = [
+        {"role": "developer", "content": "Be kind."},
+        {"role": "user", "content": [{"type": "text", "text": "Which "}, {"type": "text", "text": "river?"}]},
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {"id": "1", "type": "function", "function": {"name": "river", "arguments": '{"of": "Olsza"}'}}
+            ],
+        },
+        {"role": "tool", "tool_call_id": "1", "content": "Narew"},
+        {"role": "assistant", "content": "The Narew."},
+    ]
+    sharegpt = [
+        {"from": "human", "value": "Which river?"},
+        {"from": "function_call", "value": '{"name": "river", "arguments": {"of": "Olsza"}}'},
+        {"from": "observation", "value": "Narew"},
+        {"from": "gpt", "value": "The Narew."},
+    ]
+    first = one(tmp_path, {"messages": openai, "tools": tools})
+    second = one(tmp_path, {"conversations": sharegpt, "tools": json.dumps(tools), "system": "Be kind."})
+    for found in (first, second):
+        assert [turn.role for turn in found.turns] == ["system", "user", "assistant", "tool", "assistant"]
+        assert found.turns[1].content == "Which river?"
+        function = found.messages[2]["tool_calls"][0]["function"]
+        assert function == {"name": "river", "arguments": {"of": "Olsza"}}
+        assert found.meta["tools"] == tools
+    assert first.messages[3]["tool_call_id"] == "1"
+
+
+def test_what_is_no_text_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    picture = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}
+    path.write_bytes(lines([{"messages": [picture, {"role": "assistant", "content": "A cat."}]}, ALPACA[0]]))
+    left_out: Counter[str] = Counter()
+    assert len(list(read_dialogues([path], left_out))) == 1
+    assert dict(left_out) == {"pictures, sounds or other things that are no text": 1}
+
+
+def test_earlier_turns_and_the_systems_words_beside_an_instruction(tmp_path: Path) -> None:
+    record = {"system": "Be kind.", "history": [["Hi", "Hello"]], "instruction": "Go on.", "output": "Well."}
+    assert said(one(tmp_path, record)) == [
+        ("system", "Be kind."), ("user", "Hi"), ("assistant", "Hello"), ("user", "Go on."), ("assistant", "Well."),
+    ]  # fmt: skip
+
+
+def test_questions_with_answers(tmp_path: Path) -> None:
+    assert said(one(tmp_path, {"question": "2 + 2?", "answer": "4"})) == [("user", "2 + 2?"), ("assistant", "4")]
+    assert said(one(tmp_path, {"system_prompt": "Count.", "question": "2 + 2?", "response": "4"}))[0] == (
+        "system",
+        "Count.",
+    )
+
+
+def test_half_a_character_does_not_stop_the_reading(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b'{"messages": [{"role": "user", "content": "a \\ud83d"}, {"role": "assistant", "content": "b"}]}')
+    assert said(read(path)[0])[0] == ("user", "a \ufffd")

@@ -150,3 +150,12 @@ def test_files_of_templates_come_before_the_config(tmp_path: Path) -> None:
         tmp_path / "b", NO_SYSTEM, chat_template_jinja=MARKED, additional_chat_templates__tool_use_jinja=TOOLS
     )
     assert (two.template, two.templates["tool_use"]) == (MARKED, TOOLS)
+
+
+def test_answers_of_weight_0_are_read_and_not_learnt(load: Load) -> None:
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "weight": 0}]
+    turns += [{"role": "user", "content": "c"}, {"role": "assistant", "content": "d", "weight": 1}]
+    for name in ("chatml", "system-last", "marked"):
+        vocabulary = load(name)
+        found = Dialogue(tuple(map(Turn.from_message, turns)), "x:1")
+        assert [text.lstrip() for text in counted(vocabulary, found)] == ["d" + ENDS[ALL[name]]]
