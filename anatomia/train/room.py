@@ -24,7 +24,8 @@ class Load:
     Attributes:
         total: all that is trained. turned: of that, what Muon turns. outer: what lies outside the blocks. block: the
             largest block. width: bytes of a number of the working weights. grain: what every block's heads and hidden
-            units can be divided by.
+            units can be divided by; 1 where their weights do not learn, since such blocks are never split. frozen: what
+        does not learn, which every process has whole.
     """
 
     total: int
@@ -33,6 +34,7 @@ class Load:
     block: int
     width: int
     grain: int
+    frozen: int = 0
 
     @staticmethod
     def of(model: nn.Module, muon: bool, dtype: torch.dtype) -> "Load":
@@ -43,8 +45,11 @@ class Load:
         grain = math.gcd(
             *(n for block in blocks for n in (block.config.heads, block.config.kv_heads, block.config.hidden))
         )
+        if not all(p.requires_grad for block in blocks for p in block.parameters()):
+            grain = 1
         outer, block = layout.total - sum(sizes), max(sizes, default=0)
-        return Load(layout.total, layout.turned, outer, block, dtype.itemsize, grain)
+        frozen = sum(p.numel() for p in model.parameters() if not p.requires_grad)
+        return Load(layout.total, layout.turned, outer, block, dtype.itemsize, grain, frozen)
 
     @property
     def kept(self) -> int:
@@ -55,19 +60,19 @@ class Load:
         """Bytes in each of so many processes where all have the whole weights and gradients."""
         coming = self.width * max(self.block, self.outer) if self.width < 4 else 0  # gradients not yet added in fp32
         masters = 4 * self.total if processes == 1 and not coming else 0  # then masters are the working weights
-        return self.total * (4 + self.width) + coming + self.kept / processes - masters
+        return self.total * (4 + self.width) + coming + self.kept / processes - masters + self.width * self.frozen
 
     def shared(self, processes: int, split: bool = False) -> float:
         """Bytes in each of so many processes where weights and gradients are shared out too: two blocks are there at a
         time, and the gradients of one in both formats; or, of a split block, this process's share."""
         block = self.block / processes if split else self.block
-        here = self.width * (2 * self.outer + 3 * block) + 4 * (self.outer + block)
+        here = self.width * (2 * self.outer + 3 * block + self.frozen) + 4 * (self.outer + block)
         return here + (4 * self.total + self.kept) / processes
 
     def begun(self, processes: int) -> float:
         """Bytes in each of so many processes before that: the model as it came, in fp32, while every process takes its
         part of masters and gradients."""
-        return 4 * self.total * (1 + 2 / processes)
+        return 4 * (self.total * (1 + 2 / processes) + self.frozen)
 
 
 @dataclass(frozen=True)
