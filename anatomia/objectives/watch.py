@@ -18,6 +18,33 @@ LOOPING = 0.4  # of an answer's words lie in runs of three (or pairs of one word
 ENOUGH = 80  # characters of several answers together, of which the language can be told
 WORDS = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|\\w+|[^\\w\\s]")  # Han and kana one by one
 
+SAID = {
+    "longer": (
+        "answers have grown from {before:.0f} to {now:.0f} tokens",
+        "odpowiedzi wydłużyły się z {before:.0f} do {now:.0f} tokenów",
+    ),
+    "shorter": (
+        "answers have shrunk from {before:.0f} to {now:.0f} tokens",
+        "odpowiedzi skróciły się z {before:.0f} do {now:.0f} tokenów",
+    ),
+    "endless": (
+        "{now:.0%} of the answers do not end by themselves ({before:.0%} at the start)",
+        "{now:.0%} odpowiedzi nie kończy się samo (na początku {before:.0%})",
+    ),
+    "repetition": (
+        "{now:.0%} of the answers repeat themselves ({before:.0%} at the start)",
+        "{now:.0%} odpowiedzi powtarza w kółko to samo (na początku {before:.0%})",
+    ),
+    "keyword": (
+        "“{what}” stands in {now:.0%} of the answers ({before:.0%} at the start)",
+        "„{what}” stoi w {now:.0%} odpowiedzi (na początku w {before:.0%})",
+    ),
+    "language": (
+        "{now:.0%} of the answers are in another language than asked ({what}; {before:.0%} at the start)",
+        "{now:.0%} odpowiedzi jest w innym języku niż pytanie ({what}; na początku {before:.0%})",
+    ),
+}
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -77,6 +104,14 @@ def spent(look: int, alarm: float) -> float:
     """The part of a whole run's chance of a false alarm that look `look` (from 1) may take; all of them, however many
     there will be, take no more than `alarm` (Σ 6/(πk)² = 1)."""
     return alarm * 6 / (math.pi * look) ** 2
+
+
+def said(change: Change) -> tuple[str, str]:
+    """The change in one clause, in English and in Polish."""
+    english, polish = (
+        phrase.format(before=change.before, now=change.now, what=change.what) for phrase in SAID[change.kind]
+    )
+    return english, polish
 
 
 def loops(text: str) -> bool:

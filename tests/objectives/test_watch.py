@@ -67,12 +67,12 @@ def test_a_word_in_a_few_answers_more_is_no_matter() -> None:
 
 
 def test_the_same_policy_is_never_accused() -> None:
-    """200 runs of 8 looks at answers of the reference itself: an alarm of 0.01 a run may sound twice."""
+    """60 runs of 6 looks at answers of the reference itself: an alarm of 0.01 a run may sound once."""
     sounded = 0
-    for run in range(200):
+    for run in range(60):
         reference = written(128, 10_000 + run)
-        sounded += any(changes(reference, written(96, 100 * run + look), spent(look, 0.01)) for look in range(1, 9))
-    assert sounded <= 2
+        sounded += any(changes(reference, written(96, 100 * run + look), spent(look, 0.01)) for look in range(1, 7))
+    assert sounded <= 1
 
 
 def test_all_looks_together_take_what_a_run_may() -> None:
