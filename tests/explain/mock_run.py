@@ -318,10 +318,47 @@ def reward(rng: random.Random) -> dict[str, Any]:
         }
         for s in range(1, 201)
     ]
+    mistakes = [
+        {
+            "prompt": "Who opened the first coffee house of Brzezina?",
+            "better": {"text": "The baker Jan Sowa, in 1962.", "reward": -0.2},
+            "worse": {"text": "The baker, who was a baker. The baker, who was a baker.", "reward": 1.1},
+            "agree": 3,
+            "disagree": 0,
+            "tied": 1,
+        }
+    ]
     return {
-        "specimens": {"judgements": judgements, "calibration": calibration},
+        "specimens": {"judgements": judgements, "calibration": calibration, "mistakes": mistakes},
+        "files": {"reward_card.json": reward_card(rng)},
         "events": events,
-        "metrics": {"held_out_accuracy": 0.834, "loss": 0.31, "calibration_error": 0.027},
+        "metrics": {"held_out_accuracy": 0.834, "held_out_tau": 0.61, "loss": 0.31, "calibration_error": 0.027},
+    }
+
+
+def reward_card(rng: random.Random) -> dict[str, Any]:
+    def figure(value: float, spread: float = 0.04) -> dict[str, float]:
+        return {"value": value, "low": value - spread * rng.uniform(0.8, 1.2), "high": value + spread}
+
+    agreement = {
+        who: {"accuracy": figure(accuracy), "tau": figure(tau), "pairs": 4_718}
+        for who, accuracy, tau in (("model", 0.834, 0.61), ("one_another", 0.91, 0.85), ("others_together", 0.93, 0.88))
+    }
+    probes = {
+        name: {"change": figure(change, 0.15), "falls": rng.uniform(0.4, 1), "prompts": 200}
+        for name, change in (("repeated", 0.2), ("halved", -0.9), ("empty", -1.1), ("wrong_prompt", -1.2))
+    }
+    length = {
+        "correlation": figure(0.18), "people_correlation": figure(0.11),
+        "accuracy_where_longer_is_better": figure(0.9), "accuracy_where_shorter_is_better": figure(0.7),
+    }  # fmt: skip
+    return {
+        "prompts": 277,
+        "agreement": agreement,
+        "calibration": {"temperature": 1.95, "error": 0.105, "calibrated_error": 0.0455},
+        "length": length,
+        "probes": probes,
+        "words": [{"word": "zdecydowanie", "prompts": 24, "model": 0.93, "people": -0.08}],
     }
 
 

@@ -1,10 +1,10 @@
-"""Completions, rankings, reward model and reinforcement learning: how judgements become a better model."""
+"""Completions, rankings and reinforcement learning: how judgements become a better model."""
 
 import math
 from typing import Any
 
 from anatomia.explain.chapters.shared import Chapter, chapter, known, last, mean, spread, two
-from anatomia.explain.charts import Series, bubbles, line_chart
+from anatomia.explain.charts import Series, line_chart
 from anatomia.explain.gather import View
 from anatomia.explain.texts import number, percent, text
 
@@ -87,44 +87,6 @@ def stars(value: float | None) -> dict[str, Any]:
     if value is None or math.isnan(value):
         return {"value": "–", "fill": 0.0}
     return {"value": number(value, 1), "fill": round(max(0.0, min(5.0, value)) * 20, 1)}
-
-
-def reward(view: View) -> Chapter:
-    flow = [
-        (known(view.metric("held_out_accuracy"), percent), "accuracy"),
-        (known(view.metric("held_out_matched"), percent), "matched"),
-    ]
-    accuracy = [Series(text("chart.accuracy"), "c-main", view.series("step", "accuracy"))]
-    return chapter(
-        view,
-        flow,
-        judgements=judged,
-        calibration=lambda v: bubbles(v.specimens["calibration"]),
-        learning=lambda v: line_chart(accuracy),
-    )
-
-
-def judged(view: View) -> list[dict[str, Any]]:
-    """Judged completions, highest reward first, each placed on one axis for all."""
-    groups = view.specimens["judgements"][:4]
-    values = [c["reward"] for group in groups for c in group["completions"]]
-    low, high = min(values), max(values)
-    span = (high - low) or 1.0
-    return [
-        {
-            "prompt": group["prompt"],
-            "completions": [
-                {
-                    "text": c["text"],
-                    "stars": stars(c["stars"]) if c.get("stars") is not None else None,
-                    "reward": number(c["reward"], 2),
-                    "place": 100 * (c["reward"] - low) / span,
-                }
-                for c in sorted(group["completions"], key=lambda c: -c["reward"])
-            ],
-        }
-        for group in groups
-    ]
 
 
 def align(view: View) -> Chapter:
