@@ -17,9 +17,12 @@ from anatomia.model.decoder import Decoder
 from anatomia.model.scalar import ScalarModel
 from anatomia.objectives.algorithms import ALGORITHMS, AlignmentSettings
 from anatomia.objectives.alignment import ActorCritic, Alignment
+from anatomia.objectives.direct import DIRECT, Direct
 from anatomia.objectives.rollout import Rollout
 from anatomia.objectives.scoring import Question, RewardModel
+from anatomia.objectives.watched import Watched
 from anatomia.stages.dialogues import dialogue_files, load_prompts, messages
+from anatomia.stages.judging import check_judge, judge_files, language_of, panel_of, panel_prompts
 from anatomia.stages.models import (
     TrainingSettings,
     check_room,
@@ -29,6 +32,7 @@ from anatomia.stages.models import (
     save,
     training_metrics,
 )
+from anatomia.stages.reward_data import load_cases
 from anatomia.stages.scorers import (
     MODEL,
     check_rewards,
@@ -51,20 +55,27 @@ class AlignSettings(TrainingSettings):
 
     Attributes:
         enabled: false stops at the reward model.
-        method: the algorithm, of `objectives.algorithms.ALGORITHMS`.
+        method: the algorithm, of `objectives.algorithms.ALGORITHMS`, whose policy writes, or of
+            `objectives.direct.DIRECT`, which learn from rankings alone.
         reward: what is added up to a completion's score: "model" (the reward model) and functions of one's own, such as
-            "reward.py:score"; what needs no scores learns from rankings alone.
+            "reward.py:score".
+        judge: who says on the way whether the answers get better, and so which policy is kept: "auto" (the world's
+            judge, where it knows the prompts), "none", or the directory of another reward model.
         prompts: files (globs) of dialogues whose prompts are used, or "world". count: how many different ones.
-        rollouts: how often the policy writes. batch: prompts per rollout. group: completions per prompt.
-        epochs, minibatches: passes over each rollout, and updates per pass.
+        rollouts: how often the policy writes. batch: prompts per rollout, or per update of what learns from rankings.
+        group: completions per prompt.
+        epochs, minibatches: passes over each rollout (or over the rankings), and updates per pass over a rollout.
         kl: β, the price of leaving the reference, per nat. unfinished: what a missing end token costs, in deviations.
         clip_ratio: how far one rollout may move a probability, as a ratio; clip_high: upwards, in DAPO.
         value: weight of the critic's loss in PPO.
     """
 
     enabled: bool = True
-    method: Literal["ppo", "grpo", "dr_grpo", "dapo", "rloo", "reinforce++", "best_of_n", "expert_iteration"] = "ppo"
+    method: Literal[
+        "ppo", "grpo", "dr_grpo", "dapo", "rloo", "reinforce++", "best_of_n", "expert_iteration", "dpo", "ipo", "kto"
+    ] = "ppo"
     reward: tuple[str, ...] = (MODEL,)
+    judge: str = "auto"
     prompts: tuple[str, ...] = ()
     count: int = Field(default=2000, ge=1)
     rollouts: int = Field(default=60, ge=1)
@@ -99,6 +110,17 @@ def run(context: Context) -> Metrics:
     assert isinstance(settings, AlignSettings)
     (policy,) = [artifact for name, artifact in context.inputs.items() if name not in ("reward", "rank")]
     model, vocabulary = open_model(policy)
+    learn = prefer if settings.method in DIRECT else reinforce
+    metrics, pages = learn(context, settings, model, vocabulary)
+    save(context.work, model, vocabulary)
+    write_json(context.work / "specimens.json", {"rollouts": pages})
+    return {"method": settings.method, **metrics}
+
+
+def reinforce(
+    context: Context, settings: AlignSettings, model: Decoder, vocabulary: Vocabulary
+) -> tuple[Metrics, list[dict[str, Any]]]:
+    """The policy writes and is scored; `model` is changed in place. Metrics, and the pages of the diary."""
     prompts = load_prompts(
         context, settings.prompts, "align.prompts", settings.count, held_out=False, purpose="to align"
     )
@@ -109,18 +131,47 @@ def run(context: Context) -> Metrics:
             f"align.prompts: no prompt (of {len(prompts)}) leaves room for align.max_new = {settings.max_new}"
         )
     reward = load_reward_model(context.inputs["reward"]) if MODEL in settings.reward else None
-    questions = {tuple(ids): asked for ids, asked in fitting}
+    panel = panel_prompts(context, settings.prompts, vocabulary, model.config.context - settings.max_new)
+    questions = {ids: question(prompt) for ids, prompt in panel.items()} | {tuple(ids): asked for ids, asked in fitting}
     scorer = scorer_of(settings.reward, reward, context.root, questions, vocabulary)
     critic = begun_from(reward, model) if ALGORITHMS[settings.method].critic else None
     diary = Diary(vocabulary, context.resume / "rollouts.json", settings.rollouts, context.ledger)
-    reference = copy.deepcopy(model).to(getattr(torch, recall().dtype)).requires_grad_(False)
+    reference = as_trained(model)
     how = alignment_settings(settings)
     objective = Alignment(how, [ids for ids, _ in fitting], reference, scorer, context.seed, diary)
     loop = loop_settings(settings, settings.rollouts * how.updates)
-    trained = train(ActorCritic(model, critic), objective, loop, context.ledger, context.resume)
-    save(context.work, model, vocabulary)
-    write_json(context.work / "specimens.json", {"rollouts": diary.pages()})
-    return {"method": settings.method, "prompts": len(fitting), **training_metrics(trained)}
+    languages = {tuple(prompt_ids(vocabulary, messages(prompt))): language_of(prompt) for prompt in prompts}
+    languages |= {ids: language_of(prompt) for ids, prompt in panel.items()}
+    asked = panel_of(context, settings.judge, panel, model, vocabulary)
+    watched = Watched(objective, asked, vocabulary.decode, languages, settings.rollouts, context.ledger)
+    both = ActorCritic(model, critic)
+    trained = train(both, watched, loop, context.ledger, context.resume)
+    seen = watched.finish(both, trained["steps"])
+    return {"prompts": len(fitting), **training_metrics(trained), **seen}, diary.pages()
+
+
+def prefer(
+    context: Context, settings: AlignSettings, model: Decoder, vocabulary: Vocabulary
+) -> tuple[Metrics, list[dict[str, Any]]]:
+    """The policy learns from the rankings themselves; `model` is changed in place."""
+    cases, too_long = load_cases(context.inputs["rank"], vocabulary, model.config.context)
+    items = [case.item for case in cases["train"]]
+    if not items:
+        raise UserError(
+            f"no ranking is left to learn from: prompts longer than the context ({model.config.context} tokens): "
+            f"{too_long}"
+        )
+    objective = Direct(
+        items, settings.method, settings.kl, settings.batch, settings.micro_batch, context.seed, as_trained(model)
+    )
+    loop = loop_settings(settings, settings.epochs * objective.steps_per_epoch)
+    trained = train(model, objective, loop, context.ledger, context.resume)
+    return {"prompts": len(items), "prompts_too_long": too_long, **training_metrics(trained)}, []
+
+
+def as_trained(model: Decoder) -> Decoder:
+    """A frozen copy in the number format that the policy is trained in."""
+    return copy.deepcopy(model).to(getattr(torch, recall().dtype)).requires_grad_(False)
 
 
 def question(prompt: Dialogue) -> Question:
@@ -200,12 +251,17 @@ def check(recipe: Any, root: Path) -> None:
     align = recipe.align
     if not align.enabled:
         return
+    if align.method in DIRECT:
+        if not align.kl:
+            raise UserError(f"align.kl = 0 says nothing to align.method = {align.method!r}; 0.05 to 0.5 make sense")
+        return
     if not align.prompts:
         raise UserError('align.prompts = [] is empty; name files of dialogues, "world", or set align.enabled = false')
     dialogue_files(align.prompts, root, "align.prompts")
     if not align.reward:
         raise UserError('align.reward = [] is empty; name "model" or a function such as "reward.py:score"')
     check_rewards(align.reward, root)
+    check_judge(align.judge, root)
     check_room(recipe, root, "align")
     if ALGORITHMS[align.method].groups and align.group < 2:
         raise UserError(
@@ -217,17 +273,29 @@ def check(recipe: Any, root: Path) -> None:
         )
 
 
+def parents(recipe: Any) -> tuple[str, ...]:
+    """The policy, and what it learns from."""
+    if recipe.align.method in DIRECT:
+        return policy_stage(recipe), "rank"
+    return policy_stage(recipe), *(["reward"] if needs_reward_model(recipe) else [])
+
+
+def reads(recipe: Any, root: Path) -> list[Path]:
+    """Files of prompts and of functions that score."""
+    if recipe.align.method in DIRECT:
+        return []
+    files = dialogue_files(recipe.align.prompts, root, "align.prompts")
+    return files + reward_files(recipe.align.reward, root) + judge_files(recipe.align.judge, root)
+
+
 STAGE = Stage(
     name="align",
     version=3,
     sections=("align", "world", "instructions"),
     run=run,
-    parents=lambda recipe: (policy_stage(recipe), *(["reward"] if needs_reward_model(recipe) else [])),
+    parents=parents,
     enabled=lambda recipe: recipe.align.enabled,
     check=check,
-    reads=lambda recipe, root: [
-        *dialogue_files(recipe.align.prompts, root, "align.prompts"),
-        *reward_files(recipe.align.reward, root),
-    ],
+    reads=reads,
     trains=lambda recipe: True,
 )

@@ -9,12 +9,14 @@ from torch import nn
 
 from anatomia.base.artifact import RECORD
 from anatomia.base.machine import recall
+from anatomia.model.adapters import attach, train_only
 from anatomia.model.checkpoint import load_config
 from anatomia.model.config import DecoderConfig
 from anatomia.model.decoder import Decoder
 from anatomia.model.scalar import ScalarModel
 from anatomia.objectives.algorithms import ALGORITHMS
 from anatomia.objectives.alignment import ActorCritic
+from anatomia.stages.scorers import MODEL
 from anatomia.stages.stage import Stage
 from anatomia.tokens.vocabulary import Vocabulary
 from anatomia.train.room import Load, Room
@@ -38,8 +40,8 @@ def check_memory(recipe: Any, root: Path, out: Path, stages: Sequence[Stage], pr
     for stage in training:
         muon = getattr(recipe, stage.name).optimizer == "muon"
         beside = 0
-        if stage.name == "align":  # the reward model in fp32 and the reference
-            beside = config.parameters() * (4 + dtype.itemsize)
+        if stage.name == "align" and recipe.align.method in ALGORITHMS:  # the reward model in fp32 and the reference
+            beside = config.parameters() * (4 * (MODEL in recipe.align.reward) + dtype.itemsize)
         room.check(Load.of(trained(recipe, stage.name, config), muon, dtype), beside)
 
 
@@ -58,6 +60,8 @@ def trained(recipe: Any, name: str, config: DecoderConfig) -> nn.Module:
     """What a stage trains, without memory for its weights."""
     with torch.device("meta"):
         decoder = Decoder(config)
-        if name == "align" and ALGORITHMS[recipe.align.method].critic:
+        if name == "finetune" and recipe.finetune.adapter_config is not None:
+            train_only(decoder, attach(decoder, recipe.finetune.adapter_config, torch.Generator()))
+        if name == "align" and recipe.align.method in ALGORITHMS and ALGORITHMS[recipe.align.method].critic:
             return ActorCritic(decoder, ScalarModel(Decoder(config)))
         return ScalarModel(decoder) if name == "reward" else decoder

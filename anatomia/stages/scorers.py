@@ -10,6 +10,7 @@ from anatomia.base.artifact import Artifact
 from anatomia.base.files import read_json
 from anatomia.base.machine import recall
 from anatomia.model.checkpoint import load_scalar
+from anatomia.objectives.direct import DIRECT
 from anatomia.objectives.scoring import FunctionReward, Question, RewardModel, Scorer, Together
 from anatomia.stages.functions import function_file, load_function
 from anatomia.tokens.vocabulary import Vocabulary
@@ -19,13 +20,14 @@ KEY = "align.reward"
 
 
 def needs_reward_model(recipe: Any) -> bool:
-    """Whether a run makes a reward model: where it is asked for, or where the run ends with it."""
+    """Whether a run makes a reward model: where it is asked for, or where the run ends with it. Methods that learn
+    from rankings alone do not need it, but `evaluate` asks it."""
     return not recipe.align.enabled or MODEL in recipe.align.reward
 
 
 def needs_rankings(recipe: Any) -> bool:
     """Whether a run needs people's rankings."""
-    return needs_reward_model(recipe)
+    return needs_reward_model(recipe) or recipe.align.method in DIRECT
 
 
 def reward_files(names: Sequence[str], root: Path) -> list[Path]:
