@@ -1,18 +1,24 @@
 """Everyone's rankings brought together: which belong to one prompt, on which side it stands, what stars they become."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
+from anatomia.feedback.davidson import Fit, davidson_luce, star_intervals
 from anatomia.feedback.ranking import Candidates, Ranking, name_of
 from anatomia.feedback.scores import Floats, bradley_terry, linear_stars, plackett_luce, scores_to_stars, wins
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """A prompt's completions, everyone's orders of them and the stars [completions] these became (NaN: not placed)."""
+    """A prompt's completions, everyone's orders of them and the stars [completions] these became (NaN: not placed).
+
+    Attributes:
+        intervals: [completions, 2] between which stars each of `davidson_luce` lies with a certainty of 95%.
+    """
 
     candidates: Candidates
     rankings: tuple[Ranking, ...]
@@ -20,13 +26,44 @@ class Ranked:
     linear: Floats
     bradley_terry: Floats
     plackett_luce: Floats
+    davidson_luce: Floats
+    intervals: Floats
 
     def stars(self) -> dict[str, list[float | None]]:
         """The stars by the way they were reached, as JSON values: null for a completion that nobody placed."""
-        ways = {"linear": self.linear, "bradley_terry": self.bradley_terry, "plackett_luce": self.plackett_luce}
+        ways = {
+            "linear": self.linear,
+            "bradley_terry": self.bradley_terry,
+            "plackett_luce": self.plackett_luce,
+            "davidson_luce": self.davidson_luce,
+        }
         return {
             way: [None if np.isnan(value) else round(float(value), 4) for value in stars] for way, stars in ways.items()
         }
+
+
+@dataclass(frozen=True)
+class Annotator:
+    """Who ranked how much, and how far to be believed.
+
+    Attributes:
+        reliability: 1 as usual, 0 as good as chance, below 0 contrary; `error` is its standard error.
+    """
+
+    name: str
+    rankings: int
+    reliability: float
+    error: float
+
+    @property
+    def contrary(self) -> bool:
+        """Whether they surely mean the opposite of what the others mean."""
+        return self.reliability + 2 * self.error < 0
+
+    @property
+    def careless(self) -> bool:
+        """Whether they surely are less than half as reliable as usual, but not contrary."""
+        return not self.contrary and self.reliability + 2 * self.error < 0.5
 
 
 def by_prompt(rankings: Sequence[Ranking]) -> list[tuple[Ranking, ...]]:
@@ -46,12 +83,34 @@ def by_prompt(rankings: Sequence[Ranking]) -> list[tuple[Ranking, ...]]:
     return found
 
 
+def believed(prompts: Sequence[tuple[Ranking, ...]]) -> tuple[Fit, list[Annotator]]:
+    """The Davidson-Luce scores of all prompts, and who gave the rankings, the most diligent first."""
+    rankings = Counter(ranking.annotator for group in prompts for ranking in group)
+    names = [name for name, _ in rankings.most_common()]
+    number = {name: place for place, name in enumerate(names)}
+    fit = davidson_luce(
+        [[ranking.groups for ranking in group] for group in prompts],
+        [len(group[0].completions) for group in prompts],
+        [[number[ranking.annotator] for ranking in group] for group in prompts] if len(names) > 1 else None,
+    )
+    # Whoever only placed single completions made no choice and is no number of the fit's.
+    known = zip(names, fit.shared.reliability, fit.reliability_errors, strict=False)
+    return fit, [Annotator(name, rankings[name], float(value), float(error)) for name, value, error in known]
+
+
 def score(
     prompts: Sequence[tuple[Ranking, ...]],
     held_out_fraction: float,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    fit: Fit | None = None,
 ) -> list[Ranked]:
-    """Stars for the completions of each prompt, three ways, and the side on which each prompt stands."""
+    """Stars for the completions of each prompt, four ways, and the side on which each prompt stands.
+
+    Args:
+        fit: the prompts' Davidson-Luce scores, if known (see `believed`).
+    """
+    fit = fit or believed(prompts)[0]
+    native = zip(fit.scores(), fit.covariances(), strict=True)
     held_out = held_out_prompts([group[0].candidates for group in prompts], held_out_fraction)
     sizes = [len(group[0].completions) for group in prompts]
     fitted: list[Floats] = [np.empty(0)] * len(prompts)
@@ -61,7 +120,9 @@ def score(
         for place, scores in zip(places, bradley_terry(tables), strict=True):
             fitted[place] = scores
     ranked = []
-    for done, (group, size, scores) in enumerate(zip(prompts, sizes, fitted, strict=True), 1):
+    for done, (group, size, scores, (own, covariance)) in enumerate(
+        zip(prompts, sizes, fitted, native, strict=True), 1
+    ):
         stars = np.array([linear_stars(ranking.groups, size) for ranking in group])
         rated = (~np.isnan(stars)).sum(0)
         placed = np.where(rated > 0, 0.0, np.nan)
@@ -73,11 +134,21 @@ def score(
                 np.nansum(stars, 0) / np.maximum(rated, 1) + placed,
                 scores_to_stars(scores + placed),
                 scores_to_stars(plackett_luce([ranking.groups for ranking in group], size) + placed),
+                scores_to_stars(own + placed),
+                _intervals(own, covariance, placed),
             )
         )
         if done % 100 == 0 or done == len(prompts):
             progress(done, len(prompts))
     return ranked
+
+
+def _intervals(scores: Floats, covariance: Floats, placed: Floats) -> Floats:
+    """`star_intervals` of what was placed, NaN for what was not."""
+    found = np.full((len(scores), 2), np.nan)
+    kept = np.flatnonzero(placed == 0)
+    found[kept] = star_intervals(scores[kept], covariance[np.ix_(kept, kept)])
+    return found
 
 
 def held_out_prompts(candidates: Sequence[Candidates], fraction: float) -> set[str]:

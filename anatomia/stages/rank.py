@@ -12,8 +12,8 @@ from anatomia.base.errors import UserError
 from anatomia.base.files import read_jsonl, write_json, write_jsonl
 from anatomia.base.globs import expand
 from anatomia.base.settings import Settings
-from anatomia.feedback.agreement import kendall_tau_b, rankings_agreement
-from anatomia.feedback.ranked import Ranked, by_prompt, score
+from anatomia.feedback.agreement import annotators_agreement, kendall_tau_b, order_kappas, rankings_agreement
+from anatomia.feedback.ranked import Annotator, Ranked, believed, by_prompt, score
 from anatomia.feedback.ranking import Candidates, Ranking
 from anatomia.feedback.sources import read_rankings
 from anatomia.feedback.store import STORE, RankingStore
@@ -25,6 +25,7 @@ from anatomia.world import SimulatedRankers, World
 
 WORLD = "world"
 SPECIMENS = 8
+MOST_SHOWN = 200  # annotators, and pairs of them
 
 
 class RankSettings(Settings):
@@ -63,16 +64,25 @@ def run(context: Context) -> Metrics:
         rankings += simulated(context, settings, {ranking.candidates.key for ranking in people}, remarks)
     if not rankings:
         raise UserError(nothing_ranked(settings, context.work.parent))
+    prompts = by_prompt(rankings)
+    fit, annotators = believed(prompts)
     ranked = score(
-        by_prompt(rankings),
+        prompts,
         settings.held_out_fraction,
         lambda done, total: context.ledger.progress(done, total, "prompts scored"),
+        fit,
+    )
+    pairs = annotators_agreement(
+        [[ranking.groups for ranking in one.rankings] for one in ranked],
+        [[ranking.annotator for ranking in one.rankings] for one in ranked],
+        [len(one.candidates.completions) for one in ranked],
     )
     write_jsonl(context.work / "rankings.jsonl", lines_of_rankings(ranked))
     write_jsonl(context.work / "stars.jsonl", map(line_of_stars, ranked))
     shown = sorted(ranked, key=lambda one: (-len(one.rankings), -len(one.candidates.completions), one.candidates.key))
     write_json(context.work / "specimens.json", {"rankings": [specimen(one) for one in shown[:SPECIMENS]]})
-    return metrics(ranked, remarks)
+    write_json(context.work / "annotators.json", who_ranked(annotators, pairs))
+    return metrics(ranked, annotators, pairs, remarks)
 
 
 def ranking_files(settings: RankSettings, root: Path) -> list[Path]:
@@ -143,6 +153,30 @@ def line_of_stars(one: Ranked) -> dict[str, Any]:
         "annotators": len(one.rankings),
         "split": one.split,
         **one.stars(),
+        "davidson_luce_interval": [
+            None if np.isnan(low) else [round(float(low), 4), round(float(high), 4)] for low, high in one.intervals
+        ],
+    }
+
+
+def who_ranked(annotators: Sequence[Annotator], pairs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """annotators.json: how reliable each of the most diligent annotators is, and how far each two of them agree."""
+    return {
+        "annotators": [
+            {
+                "name": one.name,
+                "rankings": one.rankings,
+                "reliability": round(one.reliability, 4),
+                "reliability_error": round(one.error, 4),
+                "careless": one.careless,
+                "contrary": one.contrary,
+            }
+            for one in annotators[:MOST_SHOWN]
+        ],
+        "pairs": [
+            {name: round(value, 4) if isinstance(value, float) else value for name, value in pair.items()}
+            for pair in pairs[:MOST_SHOWN]
+        ],
     }
 
 
@@ -159,7 +193,9 @@ def specimen(one: Ranked) -> dict[str, Any]:
     }
 
 
-def metrics(ranked: Sequence[Ranked], remarks: Counter[str]) -> Metrics:
+def metrics(
+    ranked: Sequence[Ranked], annotators: Sequence[Annotator], pairs: Sequence[dict[str, Any]], remarks: Counter[str]
+) -> Metrics:
     """What stands in artifact.json."""
     rankings = [ranking for one in ranked for ranking in one.rankings]
     kinds = Counter(annotator_kind(ranking.annotator) for ranking in rankings)
@@ -171,6 +207,12 @@ def metrics(ranked: Sequence[Ranked], remarks: Counter[str]) -> Metrics:
         [[ranking.groups for ranking in one.rankings] for one in ranked],
         [len(one.candidates.completions) for one in ranked],
     )
+    agreement |= order_kappas(
+        [[ranking.groups for ranking in one.rankings] for one in ranked],
+        [len(one.candidates.completions) for one in ranked],
+    )
+    kappas = [pair["cohen_kappa"] for pair in pairs if pair["cohen_kappa"] is not None]
+    agreement["cohen_kappa"] = float(np.mean(kappas)) if kappas else None
     return {
         "prompts": len(ranked),
         "held_out_prompts": sum(one.split == "held_out" for one in ranked),
@@ -181,6 +223,8 @@ def metrics(ranked: Sequence[Ranked], remarks: Counter[str]) -> Metrics:
         "tied_share": round(tied / (tied + ordered), 4) if tied + ordered else None,
         **{name: None if value is None else round(value, 4) for name, value in agreement.items()},
         "linear_bradley_terry_tau": round(float(np.mean(taus)), 4) if taus else None,
+        "careless_annotators": [one.name for one in annotators if one.careless],
+        "contrary_annotators": [one.name for one in annotators if one.contrary],
         "remarks": dict(remarks),
     }
 
@@ -203,7 +247,7 @@ def check(recipe: Any, root: Path) -> None:
 
 STAGE = Stage(
     name="rank",
-    version=1,
+    version=2,
     sections=("rank", "world"),
     run=run,
     parents=lambda recipe: ("sample",) if "simulated" in recipe.rank.by else (),

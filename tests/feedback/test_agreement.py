@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from anatomia.feedback.agreement import cohen_kappa, fleiss_kappa, kendall_tau_b, krippendorff_alpha, rankings_agreement
+from anatomia.feedback.agreement import (
+    annotators_agreement,
+    cohen_kappa,
+    fleiss_kappa,
+    kendall_tau_b,
+    krippendorff_alpha,
+    order_kappa,
+    order_kappas,
+    rankings_agreement,
+)
 
 
 def test_tau_of_opposite_orders_and_of_no_order() -> None:
@@ -40,3 +49,34 @@ def test_agreement_over_rankings_of_several_prompts() -> None:
     assert found["kendall_tau"] == pytest.approx(0)
     assert found["same_order"] == pytest.approx(3 / 4)
     assert rankings_agreement([], [])["krippendorff_alpha"] is None
+
+
+def test_agreement_of_each_two_annotators() -> None:
+    prompts = [
+        [((0,), (1,), (2,)), ((0,), (1,), (2,)), ((2,), (1,), (0,))],
+        [((0, 1),), ((0,), (1,))],
+    ]
+    found = annotators_agreement(prompts, [["a", "b", "c"], ["b", "a"]], [3, 2])
+    assert [(pair["annotators"], pair["prompts"]) for pair in found] == [
+        (["a", "b"], 2),
+        (["a", "c"], 1),
+        (["b", "c"], 1),
+    ]
+    assert found[0]["kendall_tau"] == 1  # of the second prompt there is none
+    # 3 of 4 pairs alike; by chance 1 (a always prefers the first) times 3/4.
+    assert found[0]["cohen_kappa"] == pytest.approx(0)
+    assert found[1]["kendall_tau"] == -1
+    assert found[1]["krippendorff_alpha"] < 0
+    assert annotators_agreement([], [], []) == []
+
+
+def test_kappas_of_orders_by_everyone() -> None:
+    # Two pairs, three labels each: alike in 3 of 3 and in 1 of 3 comparisons; 1 of 6 labels is a tie.
+    agreement, chance, kappa = order_kappa([[1, 1, 1], [0, -1, -1]])
+    assert agreement == pytest.approx(4 / 6)
+    assert chance == pytest.approx((1 / 6) ** 2 + (5 / 6) ** 2 / 2)
+    assert kappa == pytest.approx((agreement - chance) / (1 - chance))
+    found = order_kappas([[((0,), (1,)), ((0,), (1,)), ((0,), (1,))], [((0, 1),), ((1,), (0,)), ((1,), (0,))]], [2, 2])
+    assert found["order_kappa"] == pytest.approx(kappa)
+    assert found["fleiss_kappa"] == pytest.approx(fleiss_kappa([[0, 0, 3], [2, 1, 0]]))
+    assert order_kappas([[((0,), (1,))]], [2]) == {"order_kappa": None, "fleiss_kappa": None}

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from anatomia.feedback.davidson import davidson_luce
 from anatomia.feedback.scores import (
     bradley_terry,
     linear_stars,
@@ -81,3 +82,23 @@ def test_a_fit_exists_whatever_was_ranked(ratings: list[list[int]]) -> None:
     for scores in (bradley_terry(wins(rankings, 4)), plackett_luce(rankings, 4)):
         assert np.isfinite(scores).all()
         assert scores.mean() == pytest.approx(0, abs=1e-9)
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(0, 3)), min_size=1, max_size=12))
+def test_partial_rankings_with_ties_come_back_through_linear_stars(ratings: list[int | None]) -> None:
+    groups = rank_from_stars([np.nan if rating is None else rating for rating in ratings])
+    stars = linear_stars(groups, len(ratings))
+    assert rank_from_stars(stars) == groups
+    assert [bool(np.isnan(star)) for star in stars] == [rating is None for rating in ratings]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.one_of(st.none(), st.integers(0, 3)), min_size=2, max_size=6))
+def test_stars_of_a_fit_sort_back_into_the_only_ranking_there_was(ratings: list[int | None]) -> None:
+    n = len(ratings)
+    groups = rank_from_stars([np.nan if rating is None else rating for rating in ratings])
+    placed = np.array([np.nan if rating is None else 0.0 for rating in ratings])
+    native = davidson_luce([[groups]], [n], spread=1.0).scores()[0]
+    for scores in (bradley_terry(wins([groups], n)), plackett_luce([groups], n), native):
+        stars = scores_to_stars(scores + placed)
+        assert rank_from_stars(np.round(stars, 5)) == groups

@@ -63,7 +63,7 @@ def test_simulated_rankers_prefer_the_right_answer(tmp_path: Path, world_samples
     assert (metrics["prompts"], metrics["annotators"], metrics["completions"]) == (6, 3, 24)
     assert metrics["kendall_tau"] > 0
     for row in lines(made, "stars.jsonl"):
-        for way in ("linear", "bradley_terry", "plackett_luce"):
+        for way in ("linear", "bradley_terry", "plackett_luce", "davidson_luce"):
             full, _, wrong, _ = row[way]
             assert 5 >= full > wrong >= 0
     rankings = [Ranking.from_json(row) for row in lines(made, "rankings.jsonl")]
@@ -114,6 +114,8 @@ def test_files_become_stars_and_json_that_browsers_read(tmp_path: Path) -> None:
     first, second = lines(made, "stars.jsonl")
     assert first["linear"] == [0, None, 5]
     assert first["plackett_luce"][1] is None
+    assert first["davidson_luce"][1] is None
+    assert first["davidson_luce_interval"][1] is None
     assert second["linear"] == [5, 0]
     assert 2.5 < second["bradley_terry"][0] < 5  # one opinion is not certainty
     assert metrics["held_out_prompts"] == 1  # neither side is empty
@@ -167,3 +169,29 @@ def test_real_rankings_of_several_annotators(tmp_path: Path, real_data: Path) ->
     assert 0.05 < metrics["held_out_prompts"] / metrics["prompts"] < 0.16
     assert 0.4 < metrics["krippendorff_alpha"] < 1
     assert metrics["linear_bradley_terry_tau"] > 0.95
+
+
+def test_it_is_said_who_ranks_how_reliably(tmp_path: Path, world_samples: list[dict[str, Any]]) -> None:
+    """Beside three who agree on twenty prompts, one who says the opposite."""
+    lines_ = []
+    for number in range(20):
+        prompt = {"prompt_id": str(number), "prompt": [{"role": "user", "content": f"Question {number}"}]}
+        for name in ("ala", "ola", "ela", "jan"):
+            order = [[3], [2], [1], [0]] if name == "jan" else [[0], [1], [2], [3]]
+            swap = (number + len(lines_)) % 3
+            order[swap], order[swap + 1] = order[swap + 1], order[swap]  # nobody is without fault
+            lines_.append(prompt | {"completions": ["a", "b", "c", "d"], "groups": order, "annotator": name, "time": 0})
+    write_jsonl(tmp_path / "r.jsonl", lines_)
+    made = context(tmp_path, RankSettings(by=("files",), rankings=("r.jsonl",)))
+    metrics = run(made)
+    assert metrics["contrary_annotators"] == ["jan"]
+    assert metrics["careless_annotators"] == []
+    found = read_json(made.work / "annotators.json")
+    reliability = {one["name"]: one["reliability"] for one in found["annotators"]}
+    assert reliability["jan"] < 0 < min(reliability[name] for name in ("ala", "ola", "ela"))
+    assert len(found["pairs"]) == 6
+    assert all((pair["kendall_tau"] < 0) == ("jan" in pair["annotators"]) for pair in found["pairs"])
+    for row in lines(made, "stars.jsonl"):
+        stars, intervals = row["davidson_luce"], row["davidson_luce_interval"]
+        assert all(low <= star <= high for star, (low, high) in zip(stars, intervals, strict=True))
+        assert stars[0] > stars[3]
