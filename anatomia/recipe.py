@@ -18,7 +18,7 @@ from anatomia.base.settings import Settings
 from anatomia.base.trackers import LogSettings
 from anatomia.stages.stage import Stage
 
-PACKAGED = ("world", "own-texts", "rl-from-base")
+PACKAGED = ("world", "own-texts", "rl-from-base", "lora")
 PATHS = {
     "corpus.sources",
     "tokenizer.from",

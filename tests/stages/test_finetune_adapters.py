@@ -1,5 +1,6 @@
 """Fine-tuning with adapters by the stages of a very small world: what comes out, and that kills change nothing."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -9,17 +10,20 @@ from typing import Any
 import pytest
 import torch
 from faults import small_world
+from model.tiny import decoder
 
 from anatomia import pipeline
+from anatomia import recipe as recipes
 from anatomia.base import machine
 from anatomia.base.errors import UserError
 from anatomia.base.files import read_json
 from anatomia.generate.chat import Speaker
 from anatomia.model.adapters import KINDS, AdapterConfig
 from anatomia.model.adapters_files import load_adapter
-from anatomia.model.checkpoint import load_model
+from anatomia.model.checkpoint import load_model, save_model
 from anatomia.recipe import build, section_classes
 from anatomia.stages import finetune, modules, stages
+from anatomia.tokens.vocabulary import train_vocabulary
 
 FLAT = [kind for kind in KINDS if AdapterConfig(kind).mergeable]
 every = pytest.mark.parametrize("kind", KINDS)
@@ -154,3 +158,30 @@ def test_adapters_have_learning_rates_of_their_own() -> None:
     ]
     assert rates[0] < rates[1]
     assert rates[2] == 1e-5
+
+
+GPT2: dict[str, Any] = {
+    "family": "gpt2", "norm": "layer", "positions": "learned", "qk_norm": False, "qkv_bias": True, "output_bias": True,
+    "feed_bias": True, "gated": False, "activation": "gelu_new", "kv_heads": 4, "head_size": 4,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "kind"), [({"family": "llama", "qk_norm": False}, "lora"), (GPT2, "prefix")])
+def test_the_recipe_for_a_model_that_somebody_made(tmp_path: Path, changes: dict[str, Any], kind: str) -> None:
+    """Laid out as it says, until there is a model to talk to."""
+    vocabulary = train_vocabulary(["Rzeka płynie przez miasto. The river runs through the town."] * 20, 300)
+    model = decoder(vocabulary=304, context=192, begin=vocabulary.begin, end=(vocabulary.end,), **changes)
+    save_model(tmp_path / "model", model)
+    vocabulary.save(tmp_path / "model")
+    (tmp_path / "dialogues").mkdir()
+    lines = [json.dumps({"prompt": f"Town {n}?", "completion": f"River {n * n}."}) for n in range(40)]
+    (tmp_path / "dialogues" / "pairs.jsonl").write_text("\n".join(lines))
+    wishes = ["world.documents=40", "finetune.batch=2", f"finetune.adapter={kind}"]
+    wishes += ["finetune.adapter_rank=2", "finetune.adapter_tokens=6"]
+    found = recipes.read(recipes.find("lora"), section_classes(modules()), wishes, tmp_path)
+    recipes.check(found, tmp_path, stages())
+    request = pipeline.Request(found, tmp_path, tmp_path / "runs" / "lora", until="finetune")
+    made = pipeline.run(request, stages(), choose=lambda: small_world.MACHINE)["finetune"]
+    assert made.metrics["held_out_loss"] < made.metrics["held_out_loss_before"]
+    assert made.metrics["trained_parameters"] < 0.5 * model.config.parameters()
+    Speaker.open(tmp_path / "runs" / "lora" / "finetune")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from anatomia import recipe as recipes
 from anatomia import stages
@@ -72,3 +73,14 @@ def test_more_computers_help_and_more_processes_on_one_do_not(tmp_path: Path, mo
     assert refused(tmp_path, 8, *LARGE) != ""
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")
     assert refused(tmp_path, 8, *LARGE) == ""
+
+
+def test_an_adapter_needs_room_for_itself_and_the_weights_alone(tmp_path: Path) -> None:
+    """2.7 billion parameters: 43 GB of weights, gradients and moments and a checkpoint's copy; of an adapter, little
+    more than the weights."""
+    recipe = world(*LARGE, "model.layers=64", "finetune.adapter=lora", "align.enabled=false")
+    load = room.Load.of(memory.trained(recipe, "finetune", memory.shape(recipe, ROOT)), False, torch.float32)
+    weights = memory.shape(recipe, ROOT).parameters()
+    assert load.frozen == weights
+    assert 4 * weights < load.whole(1) < 4.3 * weights
+    assert load.grain == 1
