@@ -12,6 +12,9 @@ class Done(Exception):
 class Clock:
     """Speed of steps of unequal work: the median over steps of work per second, the first ones left out.
 
+    Attributes:
+        beforehand: seconds that went into each unit of work before the steps.
+
     Args:
         seconds: to measure for. warmup: steps left out. processor: count the processor's seconds, of all
             threads: rough, but of some use where other programs want the same cores, with one thread.
@@ -21,7 +24,7 @@ class Clock:
         self.seconds, self.warmup = seconds, warmup
         self.now = time.process_time if processor else time.perf_counter
         self.before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        self.work, self.steps = 0.0, 0
+        self.work, self.steps, self.beforehand = 0.0, 0, 0.0
         self.rates: list[float] = []
         self.times: list[float] = []
         self.begun = self.last = self.now()
@@ -34,7 +37,7 @@ class Clock:
         """A step is over.
 
         Raises:
-            Done: it was the last one to measure, and at least five were.
+            Done: it was the last one to measure, and at least three were.
         """
         now = self.now()
         self.steps += 1
@@ -44,14 +47,14 @@ class Clock:
         else:
             self.begun = now
         self.work, self.last = 0.0, now
-        if len(self.rates) >= 5 and now - self.begun > self.seconds:
+        if len(self.rates) >= 3 and now - self.begun > self.seconds:
             raise Done
 
     def result(self) -> dict[str, float]:
         """Work per second, seconds a step, and memory in MB beyond what the imports took."""
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return {
-            "rate": statistics.median(self.rates),
+            "rate": 1 / (1 / statistics.median(self.rates) + self.beforehand),
             "step": statistics.median(self.times),
             "memory": (peak - self.before) / 1e3,
             "peak": peak / 1e3,

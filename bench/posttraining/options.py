@@ -9,7 +9,8 @@ EPOCHS, MINIBATCHES = 2, 2  # of PPO over a rollout
 KL = 0.05
 ROWS = 16  # packed rows an update, SFT
 PAIRS = 16  # pairs or rankings an update
-WARMUP = 4  # steps that are not measured
+WARMUP = {"grpo": 1, "ppo": 1}  # steps that are not measured; of other tasks:
+USUAL_WARMUP = 4
 
 
 def parse() -> argparse.Namespace:

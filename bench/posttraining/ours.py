@@ -23,11 +23,15 @@ from anatomia.generate.sampling import Sampling
 from anatomia.model.checkpoint import load_model, load_scalar
 from anatomia.objectives.algorithms import AlignmentSettings
 from anatomia.objectives.alignment import ActorCritic, Alignment
+from anatomia.objectives.direct import Direct
 from anatomia.objectives.judged import Judged
 from anatomia.objectives.next_token import NextToken
 from anatomia.objectives.preference import Preference
 from anatomia.objectives.scoring import RewardModel
+from anatomia.stages.align import AlignSettings
+from anatomia.stages.finetune import FinetuneSettings
 from anatomia.stages.models import TrainingSettings, loop_settings
+from anatomia.stages.reward import RewardSettings
 from anatomia.tokens.batches import Packed
 from anatomia.tokens.shards import Shard
 from anatomia.train.loop import train
@@ -44,9 +48,12 @@ def main() -> None:
     asked = options.parse()
     machine.apply(dataclasses.replace(machine.recall(), threads=asked.threads))
     data = json.loads((asked.work / "data.json").read_text())
-    clock = Clock(asked.seconds, options.WARMUP, asked.processor)
+    clock = Clock(asked.seconds, options.WARMUP.get(asked.task, options.USUAL_WARMUP), asked.processor)
     make, measured = TASKS[asked.task]
+    begun = clock.now()
     model, objective = make(asked.work, data, asked.options)
+    if isinstance(objective, Direct):
+        clock.beforehand = (clock.now() - begun) / len(objective.items)
     loop = loop_settings(TrainingSettings(learning_rate=1e-4), steps=1_000_000)
     with tempfile.TemporaryDirectory() as directory:
         resume, ledger = Path(directory) / "resume", Ledger(Path(directory) / "events.jsonl")
@@ -98,7 +105,7 @@ def sft(work: Path, data: dict[str, Any], words: Sequence[str]) -> Training:
     weights = np.concatenate([loss for _, loss in dialogues]).astype(np.uint8)
     starts = np.cumsum([0] + [len(ids) for ids, _ in dialogues]).astype(np.int64)
     packed = Packed(Shard(tokens, starts, weights), model.config.context, options.ROWS, 0, model.config.padding or 0)
-    return model, NextToken(packed, options.ROWS, lambda model, step: {})
+    return model, NextToken(packed, FinetuneSettings().micro_batch, lambda model, step: {})
 
 
 def pairs(work: Path, data: dict[str, Any], words: Sequence[str]) -> Training:
@@ -113,8 +120,21 @@ def rankings(work: Path, data: dict[str, Any], words: Sequence[str]) -> Training
 
 def reward(work: Path, ranked: list[dict[str, Any]], loss: Literal["pairwise", "listwise"]) -> Training:
     """A reward model from rankings; without the loss of matching, which peers do not have."""
-    items = [Judged(tuple(map(tuple, one["sequences"])), (tuple(one["places"]),), one["prompt"]) for one in ranked]
-    return load_scalar(work / "reward"), Preference(items, options.PAIRS, options.PAIRS, loss, 0)
+    return load_scalar(work / "reward"), Preference(
+        judged(ranked), options.PAIRS, RewardSettings().micro_batch, loss, 0
+    )
+
+
+def judged(ranked: list[dict[str, Any]]) -> list[Judged]:
+    """Rankings as objectives take them."""
+    return [Judged(tuple(map(tuple, one["sequences"])), (tuple(one["places"]),), one["prompt"]) for one in ranked]
+
+
+def dpo(work: Path, data: dict[str, Any], words: Sequence[str]) -> Training:
+    """A policy from pairs; what the reference says of them is asked beforehand, which counts as for one epoch."""
+    policy, items = load_model(work / "policy"), judged(data["pairs"])
+    reference = copy.deepcopy(policy).to(getattr(torch, machine.recall().dtype)).requires_grad_(False)
+    return policy, Direct(items, "dpo", options.KL, options.PAIRS, AlignSettings().micro_batch, 0, reference)
 
 
 def grpo(work: Path, data: dict[str, Any], words: Sequence[str]) -> Training:
@@ -133,7 +153,7 @@ def align(work: Path, data: dict[str, Any], method: str, group: int, epochs: int
     reference = copy.deepcopy(policy).to(getattr(torch, machine.recall().dtype)).requires_grad_(False)
     critic = copy.deepcopy(judge) if method == "ppo" else None
     settings = AlignmentSettings(
-        method, options.EPISODES // group, group, epochs, minibatches, options.EPISODES, options.KL,
+        method, options.EPISODES // group, group, epochs, minibatches, AlignSettings().micro_batch, options.KL,
         Sampling(1.0, max_new=options.NEW),
     )  # fmt: skip
     prompts = [ids for _, ids in data["prompts"]]
@@ -146,6 +166,7 @@ TASKS: dict[str, tuple[Make, Measure | None]] = {
     "sft": (sft, lambda piece: int((piece.batch.documents >= 0).sum())),
     "pairs": (pairs, lambda piece: len(piece.items)),
     "rankings": (rankings, lambda piece: len(piece.items)),
+    "dpo": (dpo, lambda piece: len(piece.numbers)),
     "grpo": (grpo, None),
     "ppo": (ppo, None),
 }

@@ -45,7 +45,7 @@ def main() -> None:
     data = json.loads((asked.work / "data.json").read_text())
     task = TASKS[asked.task]
     trl_trainer(asked.task)
-    clock = Clock(asked.seconds, options.WARMUP, asked.processor)
+    clock = Clock(asked.seconds, options.WARMUP.get(asked.task, options.USUAL_WARMUP), asked.processor)
     with tempfile.TemporaryDirectory() as directory, redirect_stdout(sys.stderr):
         try:
             task(asked.work, data, set(asked.options), clock, directory)
