@@ -136,7 +136,7 @@ def show_dialogue(messages: Messages, tokenizer: Path) -> dict[str, Any]:
         ids = prompt_ids(vocabulary, messages)
         weights = [0] * len(ids)
     else:
-        turns = tuple(Turn(message["role"], message["content"]) for message in messages)  # type: ignore[arg-type]
+        turns = tuple(map(Turn.from_message, messages))
         ids, weights = encode_dialogue(vocabulary, Dialogue(turns, "dialogue"))
     mask = mask_specimen(vocabulary.pieces(ids), weights)
     return {"messages": messages, "rendered": render(vocabulary, messages, asks), "prompt": asks, **mask}

@@ -21,7 +21,7 @@ from anatomia.objectives.direct import DIRECT, Direct
 from anatomia.objectives.rollout import Rollout
 from anatomia.objectives.scoring import Question, RewardModel
 from anatomia.objectives.watched import Watched
-from anatomia.stages.dialogues import dialogue_files, load_prompts, messages
+from anatomia.stages.dialogues import dialogue_files, ids_of, load_prompts
 from anatomia.stages.judging import check_judge, judge_files, language_of, panel_of, panel_prompts
 from anatomia.stages.models import (
     TrainingSettings,
@@ -43,7 +43,6 @@ from anatomia.stages.scorers import (
 )
 from anatomia.stages.stage import Context, Metrics, Stage
 from anatomia.text.dialogue import Dialogue
-from anatomia.tokens.dialogue import prompt_ids
 from anatomia.tokens.vocabulary import Vocabulary
 from anatomia.train.loop import train
 
@@ -124,7 +123,7 @@ def reinforce(
     prompts = load_prompts(
         context, settings.prompts, "align.prompts", settings.count, held_out=False, purpose="to align"
     )
-    encoded = [(prompt_ids(vocabulary, messages(prompt)), question(prompt)) for prompt in prompts]
+    encoded = [(ids_of(vocabulary, prompt), question(prompt)) for prompt in prompts]
     fitting = [(ids, asked) for ids, asked in encoded if len(ids) + settings.max_new <= model.config.context]
     if not fitting:
         raise UserError(
@@ -140,7 +139,7 @@ def reinforce(
     how = alignment_settings(settings)
     objective = Alignment(how, [ids for ids, _ in fitting], reference, scorer, context.seed, diary)
     loop = loop_settings(settings, settings.rollouts * how.updates)
-    languages = {tuple(prompt_ids(vocabulary, messages(prompt))): language_of(prompt) for prompt in prompts}
+    languages = {tuple(ids_of(vocabulary, prompt)): language_of(prompt) for prompt in prompts}
     languages |= {ids: language_of(prompt) for ids, prompt in panel.items()}
     asked = panel_of(context, settings.judge, panel, model, vocabulary)
     watched = Watched(objective, asked, vocabulary.decode, languages, settings.rollouts, context.ledger)

@@ -18,7 +18,8 @@ from anatomia.text.dialogue import Dialogue
 from anatomia.text.dialogues import read_dialogues
 from anatomia.text.instructions import Examples
 from anatomia.text.sources import files_of
-from anatomia.tokens.dialogue import refuses_system
+from anatomia.tokens.dialogue import prompt_ids, refuses_system
+from anatomia.tokens.rendering import RefusedDialogue
 from anatomia.tokens.vocabulary import Vocabulary
 from anatomia.world import World
 
@@ -159,6 +160,18 @@ def as_prompt(dialogue: Dialogue) -> Dialogue | None:
     after = dialogue.turns[last + 1 :]
     reference = {"reference": after[0].content} if after else {}
     return Dialogue(dialogue.turns[: last + 1], dialogue.source, dialogue.meta | reference)
+
+
+def ids_of(vocabulary: Vocabulary, prompt: Dialogue) -> list[int]:
+    """The prompt's tokens, up to where the answer begins.
+
+    Raises:
+        RefusedDialogue: the chat template refuses it; names where it comes from.
+    """
+    try:
+        return prompt_ids(vocabulary, prompt.messages, prompt.meta.get("tools"))
+    except RefusedDialogue as error:
+        raise RefusedDialogue(f"{prompt.source}: {error}") from error
 
 
 def messages(prompt: Dialogue) -> list[dict[str, Any]]:

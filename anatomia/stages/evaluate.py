@@ -21,7 +21,7 @@ from anatomia.objectives.next_token import batch_loss
 from anatomia.objectives.rollout import lay_out, log_probabilities
 from anatomia.stages.answers import describe, expected, figures, mean, preferred
 from anatomia.stages.corpus import WorldSettings
-from anatomia.stages.dialogues import dialogue_files, load_demonstrations, load_prompts, messages
+from anatomia.stages.dialogues import dialogue_files, ids_of, load_demonstrations, load_prompts, messages
 from anatomia.stages.finetune import to_shard
 from anatomia.stages.models import check_room, open_model, policy_stage
 from anatomia.stages.scorers import load_reward_model, needs_reward_model
@@ -29,7 +29,6 @@ from anatomia.stages.shots import Shots, answer_after
 from anatomia.stages.stage import Context, Metrics, Stage
 from anatomia.text.dialogue import Dialogue, Turn
 from anatomia.tokens.batches import Packed
-from anatomia.tokens.dialogue import prompt_ids
 from anatomia.tokens.shards import read_shard
 from anatomia.tokens.template import BASE, PLAIN
 from anatomia.tokens.vocabulary import Vocabulary
@@ -123,7 +122,7 @@ def fitting(prompts: list[Dialogue], artifact: Artifact, max_new: int) -> list[D
     """The prompts that leave room for an answer in the model's context."""
     model, vocabulary = open_model(artifact)
     room = model.config.context - max_new
-    return [prompt for prompt in prompts if len(prompt_ids(vocabulary, messages(prompt))) <= room]
+    return [prompt for prompt in prompts if len(ids_of(vocabulary, prompt)) <= room]
 
 
 def baselines(context: Context) -> Metrics:
@@ -156,7 +155,7 @@ def ask(
     model: Decoder, vocabulary: Vocabulary, prompts: list[Dialogue], temperature: float, max_new: int, seed: int
 ) -> list[Completion]:
     """One completion per prompt."""
-    encoded = [prompt_ids(vocabulary, messages(prompt)) for prompt in prompts]
+    encoded = [ids_of(vocabulary, prompt) for prompt in prompts]
     seeds = [stream_seed(seed, "evaluate", place) for place in range(len(prompts))]
     return generate(model, encoded, seeds, Sampling(temperature, max_new=max_new), 256)
 
@@ -232,7 +231,7 @@ def against_reference(context: Context, prompts: list[Dialogue], settings: Evalu
     policy, vocabulary = open_model(context.inputs["align"])
     name = "finetune" if "finetune" in context.inputs else "pretrain"
     reference, _ = open_model(context.inputs[name])
-    encoded = sorted((prompt_ids(vocabulary, messages(prompt)) for prompt in prompts), key=len)
+    encoded = sorted((ids_of(vocabulary, prompt) for prompt in prompts), key=len)
     seeds = [stream_seed(context.seed, "kl", place) for place in range(len(encoded))]
     reward = load_reward_model(context.inputs["reward"]) if "reward" in context.inputs else None
     found: Metrics = {}
@@ -270,7 +269,7 @@ def specimens(rows: list[dict[str, Any]], models: dict[str, Artifact], prompts: 
     ]
     model, vocabulary = open_model(list(models.values())[-1])
     prompt = messages(prompts[0])
-    grown = generation(model, vocabulary, prompt_ids(vocabulary, prompt), Sampling(0.0, max_new=48))
+    grown = generation(model, vocabulary, ids_of(vocabulary, prompts[0]), Sampling(0.0, max_new=48))
     return {"questions": questions, "generation": {"prompt": prompt[-1]["content"], "steps": grown}}
 
 

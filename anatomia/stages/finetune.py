@@ -20,7 +20,7 @@ from anatomia.model.adapters_files import DIRECTORY
 from anatomia.model.decoder import Decoder
 from anatomia.objectives.next_token import NextToken, batch_loss
 from anatomia.stages.dialogues import InstructionsSettings as InstructionsSettings
-from anatomia.stages.dialogues import as_prompt, dialogue_files, load_dialogues, messages, split_dialogues, taken
+from anatomia.stages.dialogues import as_prompt, dialogue_files, ids_of, load_dialogues, split_dialogues, taken
 from anatomia.stages.models import (
     TrainingSettings,
     fuse,
@@ -36,7 +36,7 @@ from anatomia.stages.models import (
 from anatomia.stages.stage import Context, Metrics, Stage
 from anatomia.text.dialogue import Dialogue
 from anatomia.tokens.batches import Packed
-from anatomia.tokens.dialogue import encode_dialogue, prompt_ids, stop_ids
+from anatomia.tokens.dialogue import encode_dialogue, stop_ids
 from anatomia.tokens.rendering import RefusedDialogue
 from anatomia.tokens.shards import Shard
 from anatomia.tokens.template import BASE, OURS
@@ -190,7 +190,7 @@ class Watch:
         self.vocabulary, self.settings, self.context = vocabulary, settings, context
         self.data = Packed(shard, data.context, data.rows, 0, data.padding) if len(shard) else None
         prompts = [prompt for prompt in map(as_prompt, held_out) if prompt is not None]
-        encoded = [(prompt, prompt_ids(vocabulary, messages(prompt))) for prompt in prompts[:200]]
+        encoded = [(prompt, ids_of(vocabulary, prompt)) for prompt in prompts[:200]]
         self.prompts = [(prompt, ids) for prompt, ids in encoded if len(ids) < data.context - 32][:4]
 
     def __call__(self, model: nn.Module, step: int) -> Sums:

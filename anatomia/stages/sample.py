@@ -11,12 +11,11 @@ from anatomia.base.files import digest, write_json, write_jsonl
 from anatomia.base.settings import Settings
 from anatomia.generate.engine import Completion, generate
 from anatomia.generate.sampling import Sampling, stream_seed
-from anatomia.stages.dialogues import dialogue_files, load_prompts, messages
+from anatomia.stages.dialogues import dialogue_files, ids_of, load_prompts, messages
 from anatomia.stages.models import check_room, open_model, policy_stage
 from anatomia.stages.scorers import needs_rankings
 from anatomia.stages.stage import Context, Metrics, Stage
 from anatomia.text.dialogue import Dialogue
-from anatomia.tokens.dialogue import prompt_ids
 from anatomia.tokens.vocabulary import Vocabulary
 
 CHUNK = 128  # prompts between two reports of progress
@@ -52,7 +51,7 @@ def run(context: Context) -> Metrics:
     completions: list[Completion] = []
     left_out = 0
     for start in range(0, len(prompts), CHUNK):
-        part = [(prompt, prompt_ids(vocabulary, messages(prompt))) for prompt in prompts[start : start + CHUNK]]
+        part = [(prompt, ids_of(vocabulary, prompt)) for prompt in prompts[start : start + CHUNK]]
         fitting = [(prompt, ids) for prompt, ids in part if len(ids) + settings.max_new <= model.config.context]
         left_out += len(part) - len(fitting)
         copies = [ids for _, ids in fitting for _ in range(settings.completions)]

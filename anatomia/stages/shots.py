@@ -112,8 +112,8 @@ def _as_turns(
         before[0] = Turn("user", f"{instruction}\n\n{before[0].content}")
     system = [turn for turn in turns if turn.role == "system"]
     said = [*system, *before, *(turn for turn in turns if turn.role != "system")]
-    messages = [{"role": turn.role, "content": turn.content} for turn in said]
-    return Asked(prompt_ids(vocabulary, messages), "\n\n".join(turn.content for turn in said), len(pairs))
+    ids = prompt_ids(vocabulary, [turn.to_message() for turn in said])
+    return Asked(ids, "\n\n".join(turn.content for turn in said), len(pairs))
 
 
 def _once(prompt: Dialogue, shown: Sequence[Dialogue]) -> tuple[str, list[tuple[str, str]], tuple[Turn, ...]]:

@@ -1,7 +1,10 @@
 """Chat templates of others, used as they are: what carries loss in each, and what they refuse."""
 
+import gzip
+import json
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -159,3 +162,22 @@ def test_answers_of_weight_0_are_read_and_not_learnt(load: Load) -> None:
         vocabulary = load(name)
         found = Dialogue(tuple(map(Turn.from_message, turns)), "x:1")
         assert [text.lstrip() for text in counted(vocabulary, found)] == ["d" + ENDS[ALL[name]]]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+@pytest.mark.parametrize("name", ["instructions", "plain"])
+def test_answers_are_found_in_the_tokens_of_others(real_data: Path, tmp_path: Path, kind: str, name: str) -> None:
+    begin, end = {"llama": ("<s>", "</s>"), "gpt2": ("<|endoftext|>", "<|endoftext|>")}[kind]
+    file = next((real_data / "tokenizers" / kind).glob("tokenizer.json*"))
+    content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+    (tmp_path / "tokenizer.json").write_bytes(content)
+    config = {"chat_template": ALL[name], "bos_token": begin, "eos_token": end}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    vocabulary = Vocabulary.load(tmp_path)
+    draw = Random(0)
+    words = [*WORDS, "</s>", "<s>", "中文", "1234567", "„tak”", "\n"]
+    for _ in range(60):
+        said = [" ".join(draw.choices(words, k=draw.randint(1, 4))).strip() or "x" for _ in range(draw.randint(2, 6))]
+        found = [text.replace(end, " " + end).split() for text in counted(vocabulary, dialogue(said))]
+        assert found == [f"{answer}{end}".replace(end, " " + end).split() for answer in said[1::2]]
