@@ -76,7 +76,8 @@ def grpo_of_trl(loss_type: str, logprobs: Tensor, rollout: Rollout, updates: int
     inputs = {
         "prompt_ids": rollout.ids[:, :1], "prompt_mask": torch.ones(len(rollout.ids), 1),
         "completion_ids": rollout.ids[:, 1:], "completion_mask": rollout.mask.float(),
-        "advantages": rollout.advantages[:, 0], "old_per_token_logps": rollout.logprobs, "ref_per_token_logps": rollout.reference,
+        "advantages": rollout.advantages[:, 0], "old_per_token_logps": rollout.logprobs,
+        "ref_per_token_logps": rollout.reference,
         "num_items_in_batch": MASK.sum(),
     }  # fmt: skip
     found: Tensor = grpo.GRPOTrainer._compute_loss(trainer, None, inputs)
