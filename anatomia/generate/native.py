@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from anatomia.base.compiled import library
 from anatomia.model.config import DecoderConfig
@@ -60,10 +60,12 @@ def kernel() -> ctypes.CDLL:
 
 def supports(model: Decoder) -> bool:
     """Whether the kernel can stand in for this model: on a CPU, in a format and with options that it knows, and with
-    all of its weights there and nothing beside them: adapters are not in the weights, and where several processes share
-    those out, hooks fetch a block when it computes."""
+    all of its weights there: where several processes share them out, hooks fetch a block when it computes, and not
+    every adapter can be written into them."""
     weight = model.embedding
-    if model.adapted is not None or any(block._forward_pre_hooks for block in model.blocks):
+    if model.adapter is not None and not model.adapter.config.plain:
+        return False
+    if any(block._forward_pre_hooks for block in model.blocks):
         return False
     if weight.device.type != "cpu" or weight.dtype not in (torch.float32, torch.bfloat16):
         return False
@@ -72,7 +74,8 @@ def supports(model: Decoder) -> bool:
 
 
 class Packed:
-    """A decoder's weights as the kernel reads them. It keeps what the model held when it was made."""
+    """A decoder's weights as the kernel reads them, adapter merged. It keeps what the model held when it was
+    made."""
 
     def __init__(self, model: Decoder) -> None:
         config = self.config = model.config
@@ -83,7 +86,7 @@ class Packed:
         with torch.no_grad():
             cosine, sine = (part[0, 0] for part in rotary(config, torch.arange(config.context), torch.float32))
             half = config.head_size // 2
-            self._layers = (_Layer * config.layers)(*(self._layer(block) for block in model.blocks))
+            self._layers = (_Layer * config.layers)(*(self._layer(model, number) for number in range(config.layers)))
             self.record = _Model(
                 config.layers, config.width, config.heads, config.kv_heads, config.head_size, config.hidden,
                 config.vocabulary, config.sliding_window or 0, self.dtype == torch.bfloat16, self.pairs,
@@ -92,12 +95,18 @@ class Packed:
                 self._keep(cosine[:, half:]), self._keep(sine[:, half:]), ctypes.addressof(self._layers),
             )  # fmt: skip
 
-    def _layer(self, block: nn.Module) -> ctypes.Structure:
+    def _layer(self, model: Decoder, number: int) -> ctypes.Structure:
+        block = model.blocks[number]
         assert isinstance(block, Block)
-        gate, up = block.gate_up.chunk(2)
-        both = torch.stack([panels(gate, self.pairs), panels(up, self.pairs)], 1)
-        qkv, output, down = (panels(matrix, self.pairs) for matrix in (block.qkv, block.output, block.down))
-        gains = [block.attention_norm, block.feed_norm, block.q_norm, block.k_norm, block.qkv_bias, block.output_bias]
+        change = None if model.adapter is None else model.adapter.change(number)
+        (qkv, qkv_bias), (output, output_bias), (gate_up, _), (down, _) = (
+            (weight, bias) if change is None else change.merged(name, weight, bias)
+            for name in ("qkv", "output", "gate_up", "down")
+            for weight, bias in [(getattr(block, name), getattr(block, f"{name}_bias"))]
+        )
+        both = torch.stack([panels(part, self.pairs) for part in gate_up.chunk(2)], 1)
+        qkv, output, down = (panels(matrix, self.pairs) for matrix in (qkv, output, down))
+        gains = [block.attention_norm, block.feed_norm, block.q_norm, block.k_norm, qkv_bias, output_bias]
         return _Layer(*map(self._keep, (qkv, output, both, down)), *map(self._plain, gains))
 
     def _keep(self, tensor: Tensor) -> int:
@@ -117,14 +126,14 @@ def panels(matrix: Tensor, pairs: bool) -> Tensor:
     return whole.view(-1, PANEL, matrix.shape[1]).transpose(1, 2).contiguous()
 
 
-_packed: WeakKeyDictionary[Decoder, tuple[list[tuple[int, int]], Packed]] = WeakKeyDictionary()
+_packed: WeakKeyDictionary[Decoder, tuple[tuple[str | None, list[tuple[int, int]]], Packed]] = WeakKeyDictionary()
 
 
 def packed(model: Decoder) -> Packed:
     """The packed weights; remembered where no parameter can be trained, made anew where one can."""
     if any(weight.requires_grad for weight in model.parameters()):
         return Packed(model)
-    state = [(weight.data_ptr(), weight._version) for weight in model.parameters()]
+    state = model.adapted, [(weight.data_ptr(), weight._version) for weight in model.parameters()]
     if model not in _packed or _packed[model][0] != state:
         _packed[model] = state, Packed(model)
     return _packed[model][1]

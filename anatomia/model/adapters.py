@@ -57,7 +57,12 @@ class AdapterConfig:
     @property
     def mergeable(self) -> bool:
         """Whether the weights can take it up, so that nothing remains beside them."""
-        return self.kind in ("lora", "dora", "rslora", "ia3", "bitfit")
+        return self.kind == "bitfit" or self.plain
+
+    @property
+    def plain(self) -> bool:
+        """Whether a merged model has no more weights than before."""
+        return self.kind in ("lora", "dora", "rslora", "ia3")
 
 
 class Adapter(nn.Module):

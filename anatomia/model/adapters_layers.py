@@ -133,10 +133,11 @@ class LowRank(Change):
         parts = self.of(name)
         if not parts:
             return weight, bias
-        down, up = self.joined(parts, len(weight))
-        gain = self.gain(parts, weight, down, up)
-        whole = torch.addmm(weight, up, down)
-        return (whole if gain is None else whole * gain[:, None]), bias
+        wide = weight.to(torch.promote_types(weight.dtype, torch.float32))
+        down, up = (part.to(wide.dtype) for part in self.joined(parts, len(weight)))
+        gain = self.gain(parts, wide, down, up)
+        whole = torch.addmm(wide, up, down)
+        return (whole if gain is None else whole * gain[:, None]).to(weight.dtype), bias
 
 
 def low_rank_linear(x: Tensor, weight: Tensor, bias: Tensor | None, down: Tensor, up: Tensor) -> Tensor:

@@ -154,10 +154,11 @@ def settle_adapter(model: Decoder, base: Path, directory: Path) -> None:
     """After an adapter was trained: give the model the weights of its base in fp32 again, keep the adapter in
     `directory`, and let the weights take it up if it is of such a kind."""
     assert model.adapter is not None
-    mine = (weight for place in places(model) for weight in [place.parameter])
-    theirs = (weight for place in places(load_model(base)) for weight in [place.parameter])
-    for weight, found in zip(mine, theirs, strict=True):
-        weight.data = found.data.to(weight.device)
+    mine = [place.parameter for place in places(model)]
+    for weight in mine:
+        weight.data = weight.data.new_empty(0)  # room for what comes
+    for weight, place in zip(mine, places(load_model(base)), strict=True):
+        weight.data = place.parameter.data.to(model.embedding.device)
     if model.adapter.config.mergeable:
         save_adapter(directory, model, base=relative(base, directory))
         merge(model)

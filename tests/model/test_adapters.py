@@ -8,7 +8,10 @@ import pytest
 import torch
 from model.tiny import decoder, scalar, tokens
 
+from anatomia.base.compiled import can_compile
 from anatomia.base.errors import UserError
+from anatomia.generate import native
+from anatomia.generate.eager import EagerBatch
 from anatomia.generate.engine import generate
 from anatomia.generate.sampling import Sampling
 from anatomia.model.adapters import KINDS, Adapter, AdapterConfig, Kind, attach, merge, train_only
@@ -245,3 +248,19 @@ def test_a_reward_model_takes_one_too() -> None:
     plain = model(IDS)
     adapted(model.decoder, "lora")
     assert (model(IDS) - plain).abs().max() > 0.01
+
+
+@pytest.mark.skipif(not can_compile(), reason="no C++ compiler here")
+@pytest.mark.parametrize("kind", ["lora", "dora", "rslora", "ia3"])
+def test_the_compiled_kernel_writes_with_it(kind: Kind) -> None:
+    """Merged into what the kernel reads; switched off, it is gone there too."""
+    model = decoder(qkv_bias=True, output_bias=True).requires_grad_(False)
+    adapted(model, kind).requires_grad_(False)
+    prompts = [tokens(length, seed=length).tolist() for length in (3, 9)]
+    for name in ("default", None, "default"):
+        with model.using(name), torch.inference_mode():
+            assert native.supports(model)
+            mine, other = native.NativeBatch(model, prompts, 5).logits, EagerBatch(model, prompts, 5).logits
+            assert (mine - other).abs().max() < 1e-5 * max(1.0, float(other.abs().max()))
+    attach(model, AdapterConfig("pfeiffer", 4), torch.Generator(), "other")
+    assert not native.supports(model)
