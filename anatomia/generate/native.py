@@ -74,8 +74,7 @@ def supports(model: Decoder) -> bool:
 
 
 class Packed:
-    """A decoder's weights as the kernel reads them, adapter merged. It keeps what the model held when it was
-    made."""
+    """A decoder's weights, an adapter merged, as the kernel reads them. It keeps what they were when it was made."""
 
     def __init__(self, model: Decoder) -> None:
         config = self.config = model.config
