@@ -43,7 +43,7 @@ def probe(cases: Sequence[Case], score: Scorer) -> dict[str, dict[str, Any]]:
         kinds["empty"].append((place, ""))
     languages = [detect(f"{case.question}\n{case.best}") for case in chosen]
     for name, same in (("wrong_prompt", True), ("wrong_language", False)):
-        kinds[name] = others(chosen, languages, same)
+        kinds[name] = others([case.best for case in chosen], languages, same)
     found = {}
     for name, spoilt in kinds.items():
         scores = score([(chosen[place], text) for place, text in spoilt])
@@ -58,19 +58,18 @@ def probe(cases: Sequence[Case], score: Scorer) -> dict[str, dict[str, Any]]:
     return found
 
 
-def others(cases: Sequence[Case], languages: Sequence[str], same: bool) -> list[tuple[int, str]]:
+def others(answers: Sequence[str], languages: Sequence[str], same: bool) -> list[tuple[int, str]]:
     """For each prompt that has one, another prompt's best answer, in the same language or in another that is known."""
     chance = np.random.default_rng(0)
     found = []
-    for place, case in enumerate(cases):
+    for place, (own, language) in enumerate(zip(answers, languages, strict=True)):
         suitable = [
-            other
-            for other, candidate in enumerate(cases)
-            if candidate.best != case.best
-            and ((languages[other] == languages[place]) if same else "" != languages[other] != languages[place] != "")
+            answer
+            for answer, other in zip(answers, languages, strict=True)
+            if answer != own and (other == language if same else "" not in (other, language) and other != language)
         ]
         if suitable:
-            found.append((place, cases[int(chance.choice(suitable))].best))
+            found.append((place, suitable[int(chance.integers(len(suitable)))]))
     return found
 
 
