@@ -75,69 +75,64 @@ class Choices:
 
 
 def choices_of(
-    prompts: Sequence[Sequence[Places]], sizes: Sequence[int], annotators: Sequence[Sequence[int]] | None = None
+    prompts: Sequence[Sequence[Places]],
+    sizes: Sequence[int],
+    annotators: Sequence[Sequence[int]] | None = None,
+    pairs: bool = False,
 ) -> Choices:
     """The choices that the rankings of each prompt consist of.
 
-    A last completion that is left alone is no choice. What a ranking did not place was not on offer. Where a choice
-    could have come out in more than `MOST_SETS` ways, the ranking counts as its pairs, which together weigh as much as
-    the ranking's places do.
+    A last completion that is left alone is no choice. What a ranking did not place was not on offer.
+
+    As pairs, a ranking of n counts as all its pairs with a weight of 3 / (n + 1) each. They are not independent: where
+    all are equally good, a completion's wins have the variance of a place, (n + 1)(n - 1) / 12, not that of as many
+    tosses, (n - 1) / 4, and the weight makes up for that (on such adjustments Varin, Reid and Firth 2011, "An overview
+    of composite likelihood methods"). Rankings of which a choice could have come out in more than `MOST_SETS`
+    ways are always taken as pairs.
 
     Args:
         prompts: per prompt, the groups of each ranking.
         sizes: per prompt, the number of completions.
         annotators: per prompt, the number of who gave each ranking; all the same if None.
+        pairs: whether to take rankings as their pairs.
     """
     rankings = [groups for prompt in prompts for groups in prompt]
     groups = [group for ranking in rankings for group in ranking if len(group)]
     length = np.fromiter(map(len, groups), np.int64, len(groups))
     order = np.fromiter(itertools.chain.from_iterable(groups), np.int64, int(length.sum()))
-    each = np.fromiter((sum(1 for g in ranking if len(g)) for ranking in rankings), np.int64, len(rankings))
+    each = np.fromiter((sum(1 for group in ranking if len(group)) for ranking in rankings), np.int64, len(rankings))
     counts = np.array(sizes, np.int64).reshape(-1)
     base = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     of_prompt = np.repeat(np.arange(len(prompts)), [len(prompt) for prompt in prompts]).astype(np.int64)
     who = np.zeros(len(rankings), np.int64)
     if annotators is not None:
         who = np.fromiter(itertools.chain.from_iterable(annotators), np.int64, len(rankings))
-    ranking_of_group = np.repeat(np.arange(len(rankings)), each)
-    flat = order + np.repeat(base[of_prompt[ranking_of_group]], length)
+    ranking_of = np.repeat(np.arange(len(rankings)), each)
+    flat = order + np.repeat(base[of_prompt[ranking_of]], length)
+    group_of = np.repeat(np.arange(len(groups)), length)
     begin = np.cumsum(length) - length  # of each group in `flat`
-    placed = np.bincount(ranking_of_group, length, len(rankings)).astype(np.int64)
-    end = np.cumsum(placed)[ranking_of_group]  # of each group's ranking
-    left = end - begin
+    placed = np.bincount(ranking_of, length, len(rankings)).astype(np.int64)
+    end = np.cumsum(placed)
+    left = end[ranking_of] - begin
     most_tied = int(length.max(initial=1))
-    pairs = np.zeros(len(rankings), bool)
-    for size in np.unique(placed):
-        pairs[placed == size] = count_sets(int(size), most_tied) > MOST_SETS
-    if pairs.any():
-        most_tied = max(2, int(length[~pairs[ranking_of_group]].max(initial=1)))
+    large = np.array([count_sets(int(size), most_tied) > MOST_SETS for size in range(int(placed.max(initial=0)) + 1)])
+    paired = large[placed] | pairs
     tables: dict[int, list[Table]] = {}
-    for k in np.unique(left[(left > 1) & ~pairs[ranking_of_group]]):
-        some = (left == k) & ~pairs[ranking_of_group]
+    for n in np.unique(placed[paired & (placed > 1)]):
+        some = np.flatnonzero(paired & (placed == n))
+        at = end[some][:, None, None] - n + np.stack(np.triu_indices(int(n), 1), 1)  # [rankings, pairs, 2]
+        tied = (group_of[at[..., 0]] == group_of[at[..., 1]]).ravel()
+        by = np.repeat(who[some], at.shape[1])
+        table = Table(flat[at].reshape(-1, 2), 1 + tied, by, np.full(len(tied), 3 / (n + 1)))
+        tables.setdefault(2, []).append(table)
+    whole = ~paired[ranking_of]
+    for k in np.unique(left[(left > 1) & whole]):
+        some = np.flatnonzero((left == k) & whole)
         offered = flat[begin[some][:, None] + np.arange(k)]
-        tables[int(k)] = [Table(offered, length[some], who[ranking_of_group[some]], np.ones(int(some.sum())))]
-    for ranking in np.flatnonzero(pairs):
-        lying = np.flatnonzero(ranking_of_group == ranking)
-        tables.setdefault(2, []).append(_pairs([flat[begin[g] : begin[g] + length[g]] for g in lying], who[ranking]))
-    return Choices(tuple(_joined(tables[k]) for k in sorted(tables)), counts, most_tied, int(who.max(initial=0)) + 1)
-
-
-def _pairs(groups: Sequence[Ints], annotator: int) -> Table:
-    """All pairs of one ranking; each weighs 2 / placed, so that an order of n weighs as much as n - 1 choices."""
-    offered, chosen = [], []
-    for place, group in enumerate(groups):
-        offered += list(itertools.combinations(group, 2))
-        chosen += [2] * math.comb(len(group), 2)
-        lower = [index for later in groups[place + 1 :] for index in later]
-        offered += list(itertools.product(group, lower))
-        chosen += [1] * (len(group) * len(lower))
-    placed = sum(map(len, groups))
-    return Table(
-        np.array(offered, np.int64).reshape(-1, 2),
-        np.array(chosen, np.int64),
-        np.full(len(chosen), annotator),
-        np.full(len(chosen), 2 / placed),
-    )
+        tables.setdefault(int(k), []).append(Table(offered, length[some], who[ranking_of[some]], np.ones(len(some))))
+    joined = tuple(_joined(tables[k]) for k in sorted(tables))
+    most_tied = max((int(table.chosen.max()) for table in joined), default=1)
+    return Choices(joined, counts, most_tied, int(who.max(initial=0)) + 1)
 
 
 def _joined(tables: Sequence[Table]) -> Table:

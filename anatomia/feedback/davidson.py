@@ -59,13 +59,13 @@ class Fit:
         return [found.get(prompt, np.zeros(0)) for prompt in range(len(found))]
 
 
-def davidson_luce(
+def davidson(
     prompts: Sequence[Sequence[Places]],
     sizes: Sequence[int],
     annotators: Sequence[Sequence[int]] | None = None,
     spread: float | None = None,
 ) -> Fit:
-    """Fit the model to the rankings of all prompts.
+    """Fit Davidson's model to the pairs of all rankings, of which one is better or both are tied.
 
     Args:
         prompts: per prompt, the groups of each ranking.
@@ -76,14 +76,28 @@ def davidson_luce(
     Raises:
         ValueError: Newton's method does not arrive.
     """
-    choices = choices_of(prompts, sizes, annotators)
-    return fit_choices(choices, spread, annotators is not None)
+    return fit_choices(choices_of(prompts, sizes, annotators, pairs=True), spread, annotators is not None)
+
+
+def davidson_luce(
+    prompts: Sequence[Sequence[Places]],
+    sizes: Sequence[int],
+    annotators: Sequence[Sequence[int]] | None = None,
+    spread: float | None = None,
+) -> Fit:
+    """Fit the Davidson-Luce model to whole rankings, choice after choice; arguments and errors as of `davidson`.
+
+    It says how probable a ranking is, which `davidson` says of its pairs only. For the scores of a prompt that was
+    ranked little `davidson` is better: out of a = b > c > d alone this model learns as much good of c, which was chosen
+    by itself, as of a, which shared a choice with b.
+    """
+    return fit_choices(choices_of(prompts, sizes, annotators), spread, annotators is not None)
 
 
 def fit_choices(
     choices: Choices, spread: float | None = None, reliability: bool = False, start: Shared | None = None
 ) -> Fit:
-    """`davidson_luce` of choices, beginning at `start` if given."""
+    """A fit to choices, beginning at `start` if given."""
     shared = start or Shared(
         np.zeros((choices.most_offered + 1, choices.most_tied)), np.ones(choices.annotators), spread or 1.0
     )

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from anatomia.feedback.davidson import Fit, davidson_luce, star_intervals
+from anatomia.feedback.davidson import Fit, davidson, star_intervals
 from anatomia.feedback.ranking import Candidates, Ranking, name_of
 from anatomia.feedback.scores import Floats, bradley_terry, linear_stars, plackett_luce, scores_to_stars, wins
 
@@ -17,7 +17,7 @@ class Ranked:
     """A prompt's completions, everyone's orders of them and the stars [completions] these became (NaN: not placed).
 
     Attributes:
-        intervals: [completions, 2] between which stars each of `davidson_luce` lies with a certainty of 95%.
+        intervals: [completions, 2] between which stars each of `davidson` lies with a certainty of 95%.
     """
 
     candidates: Candidates
@@ -26,7 +26,7 @@ class Ranked:
     linear: Floats
     bradley_terry: Floats
     plackett_luce: Floats
-    davidson_luce: Floats
+    davidson: Floats
     intervals: Floats
 
     def stars(self) -> dict[str, list[float | None]]:
@@ -35,7 +35,7 @@ class Ranked:
             "linear": self.linear,
             "bradley_terry": self.bradley_terry,
             "plackett_luce": self.plackett_luce,
-            "davidson_luce": self.davidson_luce,
+            "davidson": self.davidson,
         }
         return {
             way: [None if np.isnan(value) else round(float(value), 4) for value in stars] for way, stars in ways.items()
@@ -84,11 +84,11 @@ def by_prompt(rankings: Sequence[Ranking]) -> list[tuple[Ranking, ...]]:
 
 
 def believed(prompts: Sequence[tuple[Ranking, ...]]) -> tuple[Fit, list[Annotator]]:
-    """The Davidson-Luce scores of all prompts, and who gave the rankings, the most diligent first."""
+    """Davidson's scores of all prompts, and who gave the rankings, the most diligent first."""
     rankings = Counter(ranking.annotator for group in prompts for ranking in group)
     names = [name for name, _ in rankings.most_common()]
     number = {name: place for place, name in enumerate(names)}
-    fit = davidson_luce(
+    fit = davidson(
         [[ranking.groups for ranking in group] for group in prompts],
         [len(group[0].completions) for group in prompts],
         [[number[ranking.annotator] for ranking in group] for group in prompts] if len(names) > 1 else None,
@@ -107,7 +107,7 @@ def score(
     """Stars for the completions of each prompt, four ways, and the side on which each prompt stands.
 
     Args:
-        fit: the prompts' Davidson-Luce scores, if known (see `believed`).
+        fit: the prompts' scores by Davidson's model, if known (see `believed`).
     """
     fit = fit or believed(prompts)[0]
     native = zip(fit.scores(), fit.covariances(), strict=True)

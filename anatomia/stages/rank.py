@@ -153,7 +153,7 @@ def line_of_stars(one: Ranked) -> dict[str, Any]:
         "annotators": len(one.rankings),
         "split": one.split,
         **one.stars(),
-        "davidson_luce_interval": [
+        "davidson_interval": [
             None if np.isnan(low) else [round(float(low), 4), round(float(high), 4)] for low, high in one.intervals
         ],
     }

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anatomia.feedback.davidson import davidson_luce
+from anatomia.feedback.davidson import davidson
 from anatomia.feedback.scores import (
     bradley_terry,
     linear_stars,
@@ -98,7 +98,7 @@ def test_stars_of_a_fit_sort_back_into_the_only_ranking_there_was(ratings: list[
     n = len(ratings)
     groups = rank_from_stars([np.nan if rating is None else rating for rating in ratings])
     placed = np.array([np.nan if rating is None else 0.0 for rating in ratings])
-    native = davidson_luce([[groups]], [n], spread=1.0).scores()[0]
+    native = davidson([[groups]], [n], spread=1.0).scores()[0]
     for scores in (bradley_terry(wins([groups], n)), plackett_luce([groups], n), native):
         stars = scores_to_stars(scores + placed)
         assert rank_from_stars(np.round(stars, 5)) == groups

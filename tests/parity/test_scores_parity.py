@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from scipy.stats import kendalltau
 
 from anatomia.feedback.agreement import kendall_tau_b, krippendorff_alpha
-from anatomia.feedback.davidson import davidson_luce
+from anatomia.feedback.davidson import davidson, davidson_luce
 from anatomia.feedback.scores import Floats, bradley_terry, plackett_luce, wins
 
 Groups = tuple[tuple[int, ...], ...]
@@ -116,7 +116,7 @@ def test_choices_without_ties_are_those_of_choix(seed: int) -> None:
     expected = choix.opt_rankings(6, orders, alpha=1 / 8, tol=1e-10)
     assert np.allclose(found.scores()[0], expected, atol=1e-4)
     won = pairs(orders)
-    found = davidson_luce([[((a,), (b,)) for a, b in won]], [6], spread=2.0)
+    found = davidson([[((a,), (b,)) for a, b in won]], [6], spread=2.0)
     assert np.allclose(found.scores()[0], choix.opt_pairwise(6, won, alpha=1 / 8, tol=1e-10), atol=1e-4)
 
 
@@ -130,7 +130,7 @@ def test_pairs_with_ties_are_those_of_davidson() -> None:
         odds = np.array([np.exp(truth[a]), np.exp(truth[b]), 0.8 * np.exp((truth[a] + truth[b]) / 2)])
         outcomes.append((int(a), int(b), int(rng.choice(3, p=odds / odds.sum()))))
     rankings: list[Groups] = [[((a,), (b,)), ((b,), (a,)), ((a, b),)][result] for a, b, result in outcomes]
-    fit = davidson_luce([rankings], [5], spread=1.0)
+    fit = davidson([rankings], [5], spread=1.0)
     tie = float(np.exp(fit.shared.ties[2, 1]))
     assert tie == pytest.approx(0.8, rel=0.25)
 

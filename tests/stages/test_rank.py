@@ -63,7 +63,7 @@ def test_simulated_rankers_prefer_the_right_answer(tmp_path: Path, world_samples
     assert (metrics["prompts"], metrics["annotators"], metrics["completions"]) == (6, 3, 24)
     assert metrics["kendall_tau"] > 0
     for row in lines(made, "stars.jsonl"):
-        for way in ("linear", "bradley_terry", "plackett_luce", "davidson_luce"):
+        for way in ("linear", "bradley_terry", "plackett_luce", "davidson"):
             full, _, wrong, _ = row[way]
             assert 5 >= full > wrong >= 0
     rankings = [Ranking.from_json(row) for row in lines(made, "rankings.jsonl")]
@@ -114,8 +114,8 @@ def test_files_become_stars_and_json_that_browsers_read(tmp_path: Path) -> None:
     first, second = lines(made, "stars.jsonl")
     assert first["linear"] == [0, None, 5]
     assert first["plackett_luce"][1] is None
-    assert first["davidson_luce"][1] is None
-    assert first["davidson_luce_interval"][1] is None
+    assert first["davidson"][1] is None
+    assert first["davidson_interval"][1] is None
     assert second["linear"] == [5, 0]
     assert 2.5 < second["bradley_terry"][0] < 5  # one opinion is not certainty
     assert metrics["held_out_prompts"] == 1  # neither side is empty
@@ -192,6 +192,6 @@ def test_it_is_said_who_ranks_how_reliably(tmp_path: Path, world_samples: list[d
     assert len(found["pairs"]) == 6
     assert all((pair["kendall_tau"] < 0) == ("jan" in pair["annotators"]) for pair in found["pairs"])
     for row in lines(made, "stars.jsonl"):
-        stars, intervals = row["davidson_luce"], row["davidson_luce_interval"]
+        stars, intervals = row["davidson"], row["davidson_interval"]
         assert all(low <= star <= high for star, (low, high) in zip(stars, intervals, strict=True))
         assert stars[0] > stars[3]
