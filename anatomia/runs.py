@@ -80,7 +80,7 @@ def model_directory(path: Path) -> Path:
     Raises:
         UserError: there is no model.
     """
-    if (path / "config.json").is_file():
+    if (path / "config.json").is_file() or (path / "adapter_config.json").is_file():
         return path
     if not path.exists():
         raise UserError(f"{path} does not exist; give a run's directory or a model's (with config.json)")

@@ -10,6 +10,7 @@ from anatomia.base.machine import recall
 from anatomia.generate.engine import Completion, decode, generate
 from anatomia.generate.sampling import Sampling, stream_seed
 from anatomia.generate.stopping import cut, settled
+from anatomia.model.adapters_files import base_of
 from anatomia.model.checkpoint import check_vocabulary, load_config, load_model
 from anatomia.model.decoder import Decoder
 from anatomia.tokens.dialogue import prompt_ids
@@ -32,7 +33,8 @@ class Speaker:
         Raises:
             UserError: there is no model, or no tokenizer, or they do not fit each other.
         """
-        config, vocabulary = load_config(directory), Vocabulary.load(directory)
+        told = (directory / "tokenizer.json").is_file()  # an adapter alone may come without
+        config, vocabulary = load_config(directory), Vocabulary.load(directory if told else base_of(directory))
         check_vocabulary(config, vocabulary.size, directory)
         model = load_model(directory).requires_grad_(False)  # which lets decoding remember what it made of the weights
         return Speaker(model.to(recall().device).eval(), vocabulary)

@@ -105,6 +105,26 @@ def load_beside(directory: Path, decoder: Decoder) -> None:
         load_adapter(directory / DIRECTORY, decoder)
 
 
+def base_of(directory: Path) -> Path:
+    """The directory of the whole model: `directory` itself, or, where that holds nothing but an adapter, the model that
+    it was made for, as its path is said from there or from the working directory.
+
+    Raises:
+        UserError: that model is not here.
+    """
+    path = directory / CONFIG
+    if (directory / "config.json").is_file() or not path.is_file():
+        return directory
+    name = str(read_record(path).get("base_model_name_or_path"))
+    for found in (directory / name, Path(name)):
+        if (found / "config.json").is_file():
+            return found
+    raise UserError(
+        f"{directory} holds an adapter for {name}, which is not here; let base_model_name_or_path in {CONFIG} be the "
+        "path of that model"
+    )
+
+
 def relative(base: Path, directory: Path) -> str:
     """The path of a base model as an adapter in `directory` says it."""
     return Path(os.path.relpath(base, directory)).as_posix()

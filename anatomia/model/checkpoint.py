@@ -10,7 +10,7 @@ from torch import Tensor
 
 from anatomia.base.errors import UserError
 from anatomia.base.files import write_json
-from anatomia.model.adapters_files import DIRECTORY, load_beside, save_adapter
+from anatomia.model.adapters_files import DIRECTORY, base_of, load_adapter, load_beside, save_adapter
 from anatomia.model.config import DecoderConfig
 from anatomia.model.decoder import Decoder
 from anatomia.model.families import FAMILIES
@@ -70,7 +70,9 @@ def lossless(config: DecoderConfig, tensors: dict[str, Tensor]) -> tuple[Decoder
 
 
 def load_config(directory: Path) -> DecoderConfig:
-    """The configuration of the model in `directory`, with the stop tokens of `generation_config.json`."""
+    """The configuration of the model in `directory`, with the stop tokens of `generation_config.json`; of an adapter,
+    that of its base."""
+    directory = base_of(directory)
     path = directory / "config.json"
     if not path.is_file():
         raise UserError(f"{directory} holds no model (no config.json); give a model directory or a run")
@@ -103,16 +105,22 @@ def check_vocabulary(config: DecoderConfig, tokens: int, where: Path | str) -> N
 
 
 def load_model(directory: Path) -> Decoder:
-    """The decoder in `directory`, in fp32, with the adapter that lies beside its weights in force, if there is one.
+    """The decoder in `directory`, in fp32, with the adapter that lies beside its weights in force, if there is one. A
+    directory of an adapter alone stands for its base with the adapter.
 
     Raises:
         UserError: there is none, its files are damaged or do not fit each other, or it is of a kind not supported.
     """
-    config, weights = load_config(directory), Weights(directory)
+    base = base_of(directory)
+    config, weights = load_config(base), Weights(base)
     if SCORE in weights:
-        raise UserError(f"{directory} is a reward model (it has {SCORE}) and cannot write; give a language model")
-    decoder = fill(config, weights, directory)
-    load_beside(directory, decoder)
+        raise UserError(f"{base} is a reward model (it has {SCORE}) and cannot write; give a language model")
+    decoder = fill(config, weights, base)
+    load_beside(base, decoder)
+    if base != directory and base.resolve() != directory.resolve().parent:
+        if decoder.adapter is not None:
+            raise UserError(f"{directory} holds an adapter for {base}, which has one itself; merge that first")
+        load_adapter(directory, decoder)
     return decoder
 
 

@@ -18,6 +18,7 @@ from anatomia.explain.predictions import window
 from anatomia.explain.specimens import samples_on_the_way
 from anatomia.generate.engine import generate
 from anatomia.generate.sampling import Sampling, stream_seed
+from anatomia.model.adapters_files import base_of
 from anatomia.model.checkpoint import check_vocabulary, load_config, load_model
 from anatomia.model.config import DecoderConfig
 from anatomia.model.decoder import Decoder
@@ -243,7 +244,7 @@ def reads(recipe: Any, root: Path) -> list[Path]:
         return []
     directory = root / recipe.pretrain.from_
     kinds = ("*.json", "*.safetensors", "*.bin", "adapter/*.json", "adapter/*.safetensors")
-    return sorted(path for kind in kinds for path in directory.glob(kind))
+    return sorted({path for place in (directory, base_of(directory)) for kind in kinds for path in place.glob(kind)})
 
 
 STAGE = Stage(

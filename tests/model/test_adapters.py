@@ -264,3 +264,23 @@ def test_the_compiled_kernel_writes_with_it(kind: Kind) -> None:
             assert (mine - other).abs().max() < 1e-5 * max(1.0, float(other.abs().max()))
     attach(model, AdapterConfig("pfeiffer", 4), torch.Generator(), "other")
     assert not native.supports(model)
+
+
+def test_a_directory_of_an_adapter_alone_stands_for_its_base_with_it(tmp_path: Path) -> None:
+    """Found from where the adapter lies; a base that is not here is asked for by its name."""
+    model = decoder()
+    plain = said(model)
+    save_model(tmp_path / "base", model)
+    adapted(model, "dora")
+    save_adapter(tmp_path / "adapters" / "one", model, base="../../base")
+    again = load_model(tmp_path / "adapters" / "one")
+    assert (said(again) - said(model)).abs().max() < 1e-5
+    assert torch.equal(said(load_model(tmp_path / "base")), plain)
+    save_model(tmp_path / "both", model)
+    assert torch.equal(said(load_model(tmp_path / "both" / "adapter")), said(load_model(tmp_path / "both")))
+    save_adapter(tmp_path / "two", model, base="somebody/model-7b")
+    with pytest.raises(UserError, match="an adapter for somebody/model-7b, which is not here"):
+        load_model(tmp_path / "two")
+    save_adapter(tmp_path / "three", model, base="../both")
+    with pytest.raises(UserError, match="which has one itself"):
+        load_model(tmp_path / "three")
