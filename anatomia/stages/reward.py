@@ -220,7 +220,7 @@ def check(recipe: Any, root: Path) -> None:
 
 STAGE = Stage(
     name="reward",
-    version=3,
+    version=4,
     sections=("reward",),
     run=run,
     check=check,

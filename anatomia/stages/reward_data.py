@@ -36,7 +36,7 @@ class Case:
 def load_cases(ranks: Artifact, vocabulary: Vocabulary, context: int) -> tuple[dict[str, list[Case]], int]:
     """The rankings of each split ("train", "held_out"), those of one prompt together; how many prompts were too
     long."""
-    stars = {row["prompt_id"]: row["plackett_luce"] for row in read_jsonl(ranks.file("stars.jsonl"))}
+    stars = {row["prompt_id"]: row["davidson"] for row in read_jsonl(ranks.file("stars.jsonl"))}
     groups: dict[tuple[str, tuple[str, ...]], list[Ranking]] = defaultdict(list)
     splits: dict[str, str] = {}
     for row in read_jsonl(ranks.file("rankings.jsonl")):
