@@ -7,7 +7,7 @@ import pytest
 
 from anatomia.base.artifact import Artifact
 from anatomia.explain.chapters.corpus import difference, reason, shorten
-from anatomia.explain.chapters.evaluation import opening
+from anatomia.explain.chapters.evaluation import in_context, opening
 from anatomia.explain.chapters.feedback import stars
 from anatomia.explain.chapters.shared import spread
 from anatomia.explain.gather import View
@@ -75,3 +75,17 @@ def test_the_page_opens_with_a_question_that_all_models_answer_differently() -> 
     chosen = opening(view)
     assert chosen is not None
     assert chosen["prompt"] == "differ?"
+
+
+def test_what_found_no_room_in_the_context_is_told_and_long_texts_are_cut_at_their_beginning() -> None:
+    figures = {"base": {"in_context": {"0": {"rouge_l": 0.1, "shown": 0.0}, "4": {"rouge_l": 0.2, "shown": 1.1}}}}
+    specimens = {"in_context": {"asked": "a" * 900 + "\nquestion\n", "answer": " "}}
+    shown = in_context(View("evaluate", Artifact(Path(), "evaluate", "", {}, {}, {}, figures, 0.0, ""), specimens, []))
+    assert shown is not None
+    assert [group["name"].en for group in shown["groups"]] == [
+        "no examples",
+        "examples before the question: 4, of which 1.1 found room on average",
+    ]
+    assert shown["read"]["asked"].startswith("… a")
+    assert shown["read"]["asked"].endswith("question\n")
+    assert shown["read"]["answer"] == ""

@@ -7,6 +7,7 @@ from anatomia.explain.gather import View
 from anatomia.explain.texts import Both, number, percent, text
 
 MODELS = ("base", "finetuned", "aligned")
+LONGEST = 600  # characters of what a model read before it answered
 
 
 def opening(view: View | None) -> dict[str, Any] | None:
@@ -103,9 +104,23 @@ def in_context(view: View) -> dict[str, Any] | None:
             for model, value in values.items()
             if value is not None
         ]
-        groups.append({"count": number(count) if count else None, "rows": rows})
-    shown = view.specimens.get("in_context")
-    return {"groups": groups, "read": shown} if any(group["rows"] for group in groups) else None
+        fitted = [view.metric(f"{model}.in_context.{count}.shown") for model in MODELS]
+        fewest = min((value for value in fitted if value is not None), default=count)
+        groups.append({"name": said_of_shots(count, fewest), "rows": rows})
+    read = view.specimens.get("in_context")
+    if read:
+        asked = read["asked"]
+        read = {"asked": asked if len(asked) <= LONGEST else "… " + asked[-LONGEST:], "answer": read["answer"].strip()}
+    return {"groups": groups, "read": read} if any(group["rows"] for group in groups) else None
+
+
+def said_of_shots(count: int, fitted: float) -> Both:
+    """How many demonstrations there were to be, and how many found room, in words."""
+    if not count:
+        return text("evaluate.no_shots")
+    if fitted > count - 0.05:
+        return text("evaluate.shots", count=number(count))
+    return text("evaluate.fewer_shots", count=number(count), fitted=number(fitted, 1))
 
 
 def shots(view: View, model: str) -> dict[str, Any]:
