@@ -84,9 +84,9 @@ class Messages:
         said = POLISH.get(message, message) if self.language == "pl" else message
         return said.format(**values) if values else said
 
-    def sentence(self, english: str) -> str:
-        """A whole sentence of an error or a note."""
-        return sentence(english) if self.language == "pl" else english
+    def sentence(self, english: str, polish: str | None = None) -> str:
+        """A whole sentence of an error or a note, whose Polish may come with it."""
+        return (polish or sentence(english)) if self.language == "pl" else english
 
     def progress(self, done: float, total: float, unit: str) -> str:
         """How far something is: "3/40 documents". A unit the table lacks is said as it is."""

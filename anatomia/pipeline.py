@@ -25,12 +25,13 @@ from anatomia.base.artifact import (
     workspace_of,
 )
 from anatomia.base.errors import UserError
-from anatomia.base.events import FULL, Event, Ledger, Listener
+from anatomia.base.events import FULL, Event, Ledger, Listener, read_events
 from anatomia.base.files import digest, read_json, sha256, write_bytes, write_json
 from anatomia.base.lock import LOCK, locked
 from anatomia.base.machine import Machine
 from anatomia.base.settings import Settings
 from anatomia.base.stopwatch import Stopwatch
+from anatomia.explain.diagnosis import diagnose
 from anatomia.recipe import Recipe, meant, plain
 from anatomia.stages.stage import Context, Stage
 from anatomia.train import parallel
@@ -294,6 +295,9 @@ class _Job:
         except (KeyboardInterrupt, UserError):
             watch.stop()
             raise
+        for finding in diagnose(read_events(work / LEDGER), metrics):
+            english, polish = finding.said()
+            self.ledger.note(english, polish=polish)
         self.ledger.flush()
         machines.release_memory()
         return publish(

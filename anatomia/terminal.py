@@ -56,7 +56,8 @@ class Terminal:
             self.view.stop()
             self.console.print(self._finished(event))
         elif kind == "note":
-            self.console.print(f"[yellow]{self.messages('note')}:[/] {escape(self.messages.sentence(event['text']))}")
+            said = self.messages.sentence(event["text"], event.get("polish"))
+            self.console.print(f"[yellow]{self.messages('note')}:[/] {escape(said)}")
         elif kind == "sample":
             self._sample(event)
         elif kind in ("step", "validation"):

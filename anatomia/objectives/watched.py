@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from anatomia.base.events import Ledger
+from anatomia.generate.engine import Completion
 from anatomia.model.decoder import Decoder
 from anatomia.objectives.alignment import ActorCritic, Alignment, Piece
 from anatomia.objectives.peak import Peak, error, mean
@@ -21,6 +22,7 @@ from anatomia.train.objective import Sums
 
 LOOKS = 8  # after the first, and before the last
 ALARM = 0.01  # chance of a false alarm in a whole run
+ALONE = 4  # answers of the first look that are scored once more without the others
 WINDOW = 512  # answers of the latest rollouts that are looked at, besides those to the panel
 
 
@@ -122,6 +124,8 @@ class Watched:
             self.answer(prompt, written.ids, written.finished)
             for prompt, written in zip(prompts, completions, strict=True)
         ]
+        if step == 0:
+            figures["padding_gap"] = padding_gap(objective.scorer, prompts, completions, rewards)
         if self.panel.judge is not None:
             verdicts = self.panel.judge(prompts, completions).tolist()
             figures |= spread_of("judge", verdicts)
@@ -211,6 +215,16 @@ def spread_of(name: str, scores: Sequence[float]) -> dict[str, float]:
     off = error(scores) if len(scores) > 1 else 0.0
     figures = {name: mean(scores), f"{name}_error": off, f"{name}_spread": off * len(scores) ** 0.5}
     return {key: float(f"{value:.6g}") for key, value in figures.items()}
+
+
+def padding_gap(
+    scorer: Scorer, prompts: Sequence[Sequence[int]], completions: Sequence[Completion], scores: Tensor
+) -> float:
+    """By how much the scores [N] of a few of the shortest sequences differ from what they get alone, at most."""
+    lengths = [len(prompt) + len(written.ids) for prompt, written in zip(prompts, completions, strict=True)]
+    shortest = sorted(range(len(lengths)), key=lengths.__getitem__)[:ALONE]
+    alone = torch.cat([scorer(prompts[place : place + 1], completions[place : place + 1]) for place in shortest])
+    return float((alone - scores[shortest]).abs().max())
 
 
 def learning(policy: Decoder) -> dict[str, nn.Parameter]:
