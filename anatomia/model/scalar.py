@@ -39,4 +39,5 @@ class ScalarModel(nn.Module):
 
     def read(self, states: Tensor) -> Tensor:
         """[...] scalars, in 32 bits or more, of hidden states [..., width]."""
-        return F.linear(states, self.score).squeeze(-1).to(torch.promote_types(states.dtype, torch.float32))
+        scalars = F.linear(states, self.score.to(states.dtype)).squeeze(-1)
+        return scalars.to(torch.promote_types(states.dtype, torch.float32))

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from anatomia.base.errors import UserError
 from anatomia.base.events import Ledger
 from anatomia.base.files import read_json, write_json
 from anatomia.base.machine import recall
-from anatomia.generate.sampling import Sampling
+from anatomia.generate.sampling import Sampling, stream_seed
+from anatomia.model.adapters import NAME, AdapterConfig, attach
+from anatomia.model.adapters_files import DIRECTORY
 from anatomia.model.decoder import Decoder
 from anatomia.model.scalar import ScalarModel
 from anatomia.objectives.algorithms import ALGORITHMS, AlignmentSettings
@@ -22,6 +24,7 @@ from anatomia.objectives.rollout import Rollout
 from anatomia.objectives.scoring import Question, RewardModel
 from anatomia.objectives.watched import Watched
 from anatomia.stages.dialogues import dialogue_files, ids_of, load_prompts
+from anatomia.stages.finetune import RATES
 from anatomia.stages.judging import check_judge, judge_files, language_of, panel_of, panel_prompts
 from anatomia.stages.models import (
     TrainingSettings,
@@ -29,7 +32,9 @@ from anatomia.stages.models import (
     loop_settings,
     open_model,
     policy_stage,
+    put_adapter,
     save,
+    settle_adapter,
     training_metrics,
 )
 from anatomia.stages.reward_data import load_cases
@@ -46,6 +51,7 @@ from anatomia.text.dialogue import Dialogue
 from anatomia.tokens.vocabulary import Vocabulary
 from anatomia.train.loop import train
 
+CRITIC = "critic"  # the name of its adapter
 SHOWN = 12  # rollouts of which one sequence is kept as a specimen
 
 
@@ -67,6 +73,8 @@ class AlignSettings(TrainingSettings):
         kl: β, the price of leaving the reference, per nat. unfinished: what a missing end token costs, in deviations.
         clip_ratio: how far one rollout may move a probability, as a ratio; clip_high: upwards, in DAPO.
         value: weight of the critic's loss in PPO.
+        adapter: "none" trains all weights; else only an adapter of that kind, and one for the critic, over one base,
+            which is the reference too; the learning rate then has another default. adapter_rank, adapter_alpha: LoRA's.
     """
 
     enabled: bool = True
@@ -96,6 +104,21 @@ class AlignSettings(TrainingSettings):
     decay: float = Field(default=0.3, ge=0, le=1)
     warmup: int = Field(default=5, ge=0)
     micro_batch: int = Field(default=64, ge=1)
+    adapter: Literal["none", "lora", "rslora", "dora", "ia3"] = "none"
+    adapter_rank: int = Field(default=16, ge=1)
+    adapter_alpha: float = Field(default=32.0, gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _adapters_learn_faster(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "learning_rate" not in given and given.get("adapter") in RATES:
+            return given | {"learning_rate": RATES[given["adapter"]] / 10}
+        return given
+
+    @property
+    def adapter_config(self) -> AdapterConfig | None:
+        """The adapter to train; None where all weights are."""
+        return None if self.adapter == "none" else AdapterConfig(self.adapter, self.adapter_rank, self.adapter_alpha)
 
     @field_validator("reward", mode="before")
     @classmethod
@@ -109,17 +132,29 @@ def run(context: Context) -> Metrics:
     assert isinstance(settings, AlignSettings)
     (policy,) = [artifact for name, artifact in context.inputs.items() if name not in ("reward", "rank")]
     model, vocabulary = open_model(policy)
+    reference = None
+    if settings.adapter_config is not None:
+        put_adapter(model, settings.adapter_config, context.seed, "align")
+        reference = model.under(None)
     learn = prefer if settings.method in DIRECT else reinforce
-    metrics, pages = learn(context, settings, model, vocabulary)
+    metrics, pages = learn(context, settings, model, reference, vocabulary)
+    if reference is not None:
+        for name in [name for name in model.adapters if name != NAME]:
+            del model.adapters[name]
+        settle_adapter(model, policy.path, context.work / DIRECTORY)
     save(context.work, model, vocabulary)
     write_json(context.work / "specimens.json", {"rollouts": pages})
     return {"method": settings.method, **metrics}
 
 
 def reinforce(
-    context: Context, settings: AlignSettings, model: Decoder, vocabulary: Vocabulary
+    context: Context, settings: AlignSettings, model: Decoder, reference: Decoder | None, vocabulary: Vocabulary
 ) -> tuple[Metrics, list[dict[str, Any]]]:
-    """The policy writes and is scored; `model` is changed in place. Metrics, and the pages of the diary."""
+    """The policy writes and is scored; `model` is changed in place. Metrics, and the pages of the diary.
+
+    Args:
+        reference: what the policy was, where it is there without a copy.
+    """
     prompts = load_prompts(
         context, settings.prompts, "align.prompts", settings.count, held_out=False, purpose="to align"
     )
@@ -133,11 +168,11 @@ def reinforce(
     panel = panel_prompts(context, settings.prompts, vocabulary, model.config.context - settings.max_new)
     questions = {ids: question(prompt) for ids, prompt in panel.items()} | {tuple(ids): asked for ids, asked in fitting}
     scorer = scorer_of(settings.reward, reward, context.root, questions, vocabulary)
-    critic = begun_from(reward, model) if ALGORITHMS[settings.method].critic else None
+    critic = begun_from(reward, model, settings, context.seed) if ALGORITHMS[settings.method].critic else None
     diary = Diary(vocabulary, context.resume / "rollouts.json", settings.rollouts, context.ledger)
-    reference = as_trained(model)
     how = alignment_settings(settings)
-    objective = Alignment(how, [ids for ids, _ in fitting], reference, scorer, context.seed, diary)
+    prompt_list = [ids for ids, _ in fitting]
+    objective = Alignment(how, prompt_list, reference or as_trained(model), scorer, context.seed, diary)
     loop = loop_settings(settings, settings.rollouts * how.updates)
     languages = {tuple(ids_of(vocabulary, prompt)): language_of(prompt) for prompt in prompts}
     languages |= {ids: language_of(prompt) for ids, prompt in panel.items()}
@@ -150,9 +185,9 @@ def reinforce(
 
 
 def prefer(
-    context: Context, settings: AlignSettings, model: Decoder, vocabulary: Vocabulary
+    context: Context, settings: AlignSettings, model: Decoder, reference: Decoder | None, vocabulary: Vocabulary
 ) -> tuple[Metrics, list[dict[str, Any]]]:
-    """The policy learns from the rankings themselves; `model` is changed in place."""
+    """The policy learns from the rankings themselves; arguments and results as in `reinforce`."""
     cases, too_long = load_cases(context.inputs["rank"], vocabulary, model.config.context)
     items = [case.item for case in cases["train"]]
     if not items:
@@ -160,9 +195,8 @@ def prefer(
             f"no ranking is left to learn from: prompts longer than the context ({model.config.context} tokens): "
             f"{too_long}"
         )
-    objective = Direct(
-        items, settings.method, settings.kl, settings.batch, settings.micro_batch, context.seed, as_trained(model)
-    )
+    before = reference or as_trained(model)
+    objective = Direct(items, settings.method, settings.kl, settings.batch, settings.micro_batch, context.seed, before)
     loop = loop_settings(settings, settings.epochs * objective.steps_per_epoch)
     trained = train(model, objective, loop, context.ledger, context.resume)
     return {"prompts": len(items), "prompts_too_long": too_long, **training_metrics(trained)}, []
@@ -178,8 +212,13 @@ def question(prompt: Dialogue) -> Question:
     return Question(prompt.turns[-1].content, str(prompt.meta.get("reference", "")))
 
 
-def begun_from(reward: RewardModel | None, policy: Decoder) -> ScalarModel:
-    """The critic: the reward model as its scores are normalised, or, without one, the policy with nothing to say."""
+def begun_from(reward: RewardModel | None, policy: Decoder, settings: AlignSettings, seed: int) -> ScalarModel:
+    """The critic: the reward model as its scores are normalised, or, without one, the policy with nothing to say. With
+    an adapter, one of its own on the policy's base, with nothing to say."""
+    if settings.adapter_config is not None:
+        attach(policy, settings.adapter_config, torch.Generator().manual_seed(stream_seed(seed, CRITIC)), CRITIC)
+        policy.adapted = NAME
+        return ScalarModel(policy.under(CRITIC)).to(recall().device)
     if reward is None:
         return ScalarModel(copy.deepcopy(policy)).to(recall().device).requires_grad_(True)
     critic = copy.deepcopy(reward.model).requires_grad_(True)
@@ -250,6 +289,10 @@ def check(recipe: Any, root: Path) -> None:
     align = recipe.align
     if not align.enabled:
         return
+    if align.adapter != "none" and align.optimizer == "muon":
+        raise UserError(
+            f'align.optimizer = "muon" is made for whole matrices; with align.adapter = {align.adapter!r} take "adamw"'
+        )
     if align.method in DIRECT:
         if not align.kl:
             raise UserError(f"align.kl = 0 says nothing to align.method = {align.method!r}; 0.05 to 0.5 make sense")

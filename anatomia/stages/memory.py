@@ -41,7 +41,8 @@ def check_memory(recipe: Any, root: Path, out: Path, stages: Sequence[Stage], pr
         muon = getattr(recipe, stage.name).optimizer == "muon"
         beside = 0
         if stage.name == "align" and recipe.align.method in ALGORITHMS:  # the reward model in fp32 and the reference
-            beside = config.parameters() * (4 * (MODEL in recipe.align.reward) + dtype.itemsize)
+            own = 0 if recipe.align.adapter_config is not None else dtype.itemsize
+            beside = config.parameters() * (4 * (MODEL in recipe.align.reward) + own)
         room.check(Load.of(trained(recipe, stage.name, config), muon, dtype), beside)
 
 
@@ -60,8 +61,11 @@ def trained(recipe: Any, name: str, config: DecoderConfig) -> nn.Module:
     """What a stage trains, without memory for its weights."""
     with torch.device("meta"):
         decoder = Decoder(config)
-        if name == "finetune" and recipe.finetune.adapter_config is not None:
-            train_only(decoder, attach(decoder, recipe.finetune.adapter_config, torch.Generator()))
-        if name == "align" and recipe.align.method in ALGORITHMS and ALGORITHMS[recipe.align.method].critic:
+        critic = name == "align" and recipe.align.method in ALGORITHMS and ALGORITHMS[recipe.align.method].critic
+        if name in ("finetune", "align") and (adapter := getattr(recipe, name).adapter_config) is not None:
+            names = ("policy", "critic") if critic else ("policy",)
+            train_only(decoder, *(attach(decoder, adapter, torch.Generator(), role) for role in names))
+            return ActorCritic(decoder, ScalarModel(decoder.under("critic"))) if critic else decoder
+        if critic:
             return ActorCritic(decoder, ScalarModel(Decoder(config)))
         return ScalarModel(decoder) if name == "reward" else decoder

@@ -122,34 +122,46 @@ def test_functions_of_modules_too(tmp_path: Path) -> None:
 COUNTING = "def score(prompt, completion): return float(sum(letter in 'aeiouy' for letter in completion))\n"
 
 
-def go(root: Path, heard: list[Any], **align: Any) -> dict[str, Any]:
-    raw = RAW | {"align": {**RAW["align"], "method": "rloo", "group": 2, "reward": "reward.py:score", **align}}
+def go(root: Path, *listeners: Any) -> dict[str, Any]:
+    raw = RAW | {"align": {**RAW["align"], "method": "rloo", "group": 2, "reward": "reward.py:score"}}
     recipe = recipes.build(raw, recipes.section_classes(modules()))
     recipes.check(recipe, root, stages())
-    return run(Request(recipe, root, root / "run"), stages(), [heard.append], choose=lambda: MACHINE)
+    return run(Request(recipe, root, root / "run"), stages(), listeners, choose=lambda: MACHINE)
 
 
 def test_a_run_without_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody ranks and no reward model is made; a failing function loses nothing; another one makes the stage again."""
+    """Nobody ranks and no reward model is made; a function that fails loses nothing; another one makes the stage
+    again."""
     monkeypatch.setenv("ANATOMIA_CHECKPOINT_SECONDS", "0")
-    written(tmp_path, COUNTING + "calls = 0\nplain = score\ndef score(p, c):\n    global calls\n    calls += 1\n"
-                                 "    return plain(p, c) if calls < 20 else 1 / 0\n")  # fmt: skip
+    flag = tmp_path / "fail"
+    fails = f"(c and Path({str(flag)!r}).exists())"
+    code = f"from pathlib import Path\nplain = score\ndef score(p, c): return plain(p, c) / (not {fails})\n"
+    written(tmp_path, COUNTING + code)
     heard: list[Any] = []
+
+    def steps() -> list[int]:
+        return [event["step"] for event in heard if event["kind"] == "step" and event["stage"] == "align"]
+
+    def fail_later(event: Any) -> None:
+        if event["stage"] == "align" and event["kind"] == "step" and event["step"] == 8:
+            flag.touch()
+
     with pytest.raises(UserError, match="ZeroDivisionError"):
-        go(tmp_path, heard)
-    before = [event["step"] for event in heard if event["kind"] == "step" and event["stage"] == "align"]
-    assert before[-1] == 8, "two rollouts of four updates before the twentieth call"
-    with pytest.raises(UserError, match="ZeroDivisionError"):
-        go(tmp_path, heard := [])
-    resumed = [event["step"] for event in heard if event["kind"] == "step" and event["stage"] == "align"]
-    assert resumed[0] in (8, 9), "the ninth rolls out; the checkpoint before it may not have been written yet"
+        go(tmp_path, heard.append, fail_later)
+    assert steps() == list(range(1, 9)), "the third of six rollouts fails"
+    flag.unlink()
+    heard.clear()
+    go(tmp_path, heard.append)
+    assert steps()[0] in (8, 9), "the last checkpoint may not have been whole yet"
+    assert steps()[-1] == 24
     written(tmp_path, COUNTING)
-    made = go(tmp_path, heard := [])
+    heard.clear()
+    made = go(tmp_path, heard.append)
     fresh = {event["stage"]: event["state"] for event in heard if event["kind"] == "stage"}
     assert fresh == {
         "corpus": "fresh", "tokenizer": "fresh", "pretrain": "fresh", "finetune": "fresh", "align": "done",
-        "evaluate": "done", "report": "done",
-    }  # fmt: skip
+        "evaluate": "fresh", "report": "fresh",
+    }, "a run that went on has the bits of one that never failed"  # fmt: skip
     metrics = made["evaluate"].metrics
     assert "kl_to_reference" in metrics
     assert "reward_aligned" not in metrics
