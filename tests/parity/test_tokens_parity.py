@@ -13,6 +13,7 @@ from tokens.chat_templates import CHATML, NAMES, TOOLS, somebodys
 
 from anatomia.text.dialogue import Dialogue, Turn
 from anatomia.tokens.dialogue import encode_dialogue, prompt_ids, render, stop_ids
+from anatomia.tokens.template import BASE, OURS, PLAIN
 from anatomia.tokens.vocabulary import Vocabulary, train_vocabulary
 
 transformers = pytest.importorskip("transformers")
@@ -127,17 +128,19 @@ def test_somebodys_template_gives_their_ids_and_a_mask_with_its_end_token(chatml
     assert stop_ids(ours) == (2, ours.specials["<|im_end|>"])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "ours", "plain", "base"])
 def test_templates_of_all_kinds_give_the_ids_of_transformers(tmp_path: Path, name: str) -> None:
-    ours = somebodys(tmp_path, NAMES[name])
+    template = {**NAMES, "ours": OURS, "plain": PLAIN, "base": BASE}[name]
+    marks = "{% generation %}" in template
+    ours = somebodys(tmp_path, template)
     theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
     messages = MESSAGES[1:] if name == "no-system" else MESSAGES
     dialogue = Dialogue(tuple(map(Turn.from_message, messages)), "test")
     ids, weights = encode_dialogue(ours, dialogue)
-    expected = theirs.apply_chat_template(messages, return_assistant_tokens_mask=name == "marked", return_dict=True)
+    expected = theirs.apply_chat_template(messages, return_assistant_tokens_mask=marks, return_dict=True)
     assert ids == expected["input_ids"]
     assert sum(weights) > 0
-    if name == "marked":  # elsewhere transformers knows no mask
+    if marks:  # elsewhere transformers knows no mask
         assert weights == expected["assistant_masks"]
     asked = messages[:-1]
     assert prompt_ids(ours, asked) == theirs.apply_chat_template(asked, add_generation_prompt=True, return_dict=False)
