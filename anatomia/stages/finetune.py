@@ -45,8 +45,8 @@ from anatomia.train.loop import train
 from anatomia.train.objective import Sums
 
 RATES: dict[str, float] = {
-    "lora": 2e-3, "rslora": 1e-3, "dora": 2e-3, "bottleneck": 2e-3, "pfeiffer": 2e-3, "ia3": 2e-2, "prompt": 5e-2,
-    "prefix": 2e-2, "bitfit": 5e-3,
+    "lora": 5e-3, "rslora": 2e-3, "dora": 5e-3, "bottleneck": 5e-3, "pfeiffer": 5e-3, "ia3": 5e-2, "prompt": 1e-1,
+    "prefix": 1e-1, "bitfit": 2e-2,
 }  # fmt: skip
 """Learning rates of adapters, where a recipe gives none: fewer numbers take larger steps."""
 

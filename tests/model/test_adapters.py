@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 import torch
+from model.test_fused import batch, gradients
 from model.tiny import decoder, scalar, tokens
 
-from anatomia.base.compiled import can_compile
+from anatomia.base.compiled import can_compile, can_fuse
 from anatomia.base.errors import UserError
 from anatomia.generate import native
 from anatomia.generate.eager import EagerBatch
@@ -20,6 +21,7 @@ from anatomia.model.attention import document_mask
 from anatomia.model.checkpoint import load_model, load_scalar, save_model
 from anatomia.model.decoder import Decoder
 from anatomia.model.scalar import ScalarModel
+from anatomia.objectives.cross_entropy import CHUNK
 
 IDS = tokens(2, 12, seed=4)
 FAMILIES: dict[str, dict[str, Any]] = {
@@ -284,3 +286,19 @@ def test_a_directory_of_an_adapter_alone_stands_for_its_base_with_it(tmp_path: P
     save_adapter(tmp_path / "three", model, base="../both")
     with pytest.raises(UserError, match="which has one itself"):
         load_model(tmp_path / "three")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not can_fuse("cpu"), reason="needs a C++ compiler and Python's headers")
+@every
+def test_compiled_blocks_have_the_gradients_of_those_that_are_not(kind: Kind) -> None:
+    data = batch(CHUNK // 64 * 2, 64)
+    model = decoder(context=96, scale=0.15)
+    train_only(model, adapted(model, kind))
+    loss, expected = gradients(model, data)
+    model.fused = True
+    found, fused = gradients(model, data)
+    assert found == pytest.approx(loss, rel=1e-5)
+    assert fused.keys() == expected.keys() == {name for name, _ in model.named_parameters() if "adapters" in name}
+    for name, gradient in fused.items():
+        assert (gradient - expected[name]).norm() <= 2e-5 * expected[name].norm() + 1e-8, name

@@ -177,7 +177,7 @@ def test_the_recipe_for_a_model_that_somebody_made(tmp_path: Path, changes: dict
     lines = [json.dumps({"prompt": f"Town {n}?", "completion": f"River {n * n}."}) for n in range(40)]
     (tmp_path / "dialogues" / "pairs.jsonl").write_text("\n".join(lines))
     wishes = ["world.documents=40", "finetune.batch=2", f"finetune.adapter={kind}"]
-    wishes += ["finetune.adapter_rank=2", "finetune.adapter_tokens=6"]
+    wishes += ["finetune.adapter_rank=2", "finetune.adapter_tokens=6", "finetune.learning_rate=0.01"]
     found = recipes.read(recipes.find("lora"), section_classes(modules()), wishes, tmp_path)
     recipes.check(found, tmp_path, stages())
     request = pipeline.Request(found, tmp_path, tmp_path / "runs" / "lora", until="finetune")
@@ -185,3 +185,15 @@ def test_the_recipe_for_a_model_that_somebody_made(tmp_path: Path, changes: dict
     assert made.metrics["held_out_loss"] < made.metrics["held_out_loss_before"]
     assert made.metrics["trained_parameters"] < 0.5 * model.config.parameters()
     Speaker.open(tmp_path / "runs" / "lora" / "finetune")
+
+
+def test_the_page_says_the_learning_rates() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "adapters.md").read_text()
+    (names,) = (line for line in page.splitlines() if line.startswith("| | `none`"))
+    (rates,) = (line for line in page.splitlines() if line.startswith("| `learning_rate`"))
+    told = {
+        name.strip(" `"): float(rate)
+        for cell, rate in zip(names.split("|")[2:-1], rates.split("|")[2:-1], strict=True)
+        for name in cell.split(",")
+    }
+    assert told == {"none": finetune.FinetuneSettings().learning_rate, **finetune.RATES}
