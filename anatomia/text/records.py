@@ -63,7 +63,8 @@ def read_records(paths: Iterable[Path]) -> Iterator[Record]:
             with open(path, "rb") as handle:
                 yield from _records(handle, str(path))
         except _BROKEN as error:
-            raise UserError(f"{path} cannot be read ({error}); is the file whole?") from error
+            why = " ".join(str(error).split())
+            raise UserError(f"{path} cannot be read ({why}); is the file whole?") from error
 
 
 def _records(handle: BinaryIO | io.RawIOBase, name: str) -> Iterator[Record]:

@@ -16,8 +16,11 @@ Message = dict[str, Any]
 
 def gather_trees(records: Iterable[Record], left_out: Counter[str] | None = None) -> Iterator[Record]:
     """The same records, but those that are single messages of trees (as in the parquet files of oasst1 and oasst2) are
-    replaced by their trees, each in the place of its prompt. A message whose parent is not in the file is left out and,
-    with all that follows it, counted in `left_out`.
+    replaced by their trees, each in the place of its prompt. A message that no prompt in the file leads to is left out
+    and counted in `left_out`.
+
+    Raises:
+        UserError: a message's name is no text, or is another's too.
     """
     for is_row, run in itertools.groupby(records, lambda record: all(key in record.value for key in ROW)):
         if not is_row:
@@ -25,27 +28,35 @@ def gather_trees(records: Iterable[Record], left_out: Counter[str] | None = None
             continue
         rows = list(run)
         answers: dict[tuple[str, str], list[Message]] = defaultdict(list)
+        names: set[tuple[str, str]] = set()
         for record in rows:
-            record.value["replies"] = answers[record.file, record.value["message_id"]]
+            if not all(isinstance(record.value[key], str | int | None) for key in ("message_id", "parent_id")):
+                record.fail("message_id and parent_id name messages; they are texts")
+            name = record.file, record.value["message_id"]
+            if name in names:
+                record.fail(f"message_id {name[1]} comes twice")
+            names.add(name)
+            record.value["replies"] = answers[name]
             if record.value["parent_id"]:
                 answers[record.file, record.value["parent_id"]].append(record.value)
-        known = {(record.file, record.value["message_id"]) for record in rows}
-        lost = [row for row in rows if row.value["parent_id"] and (row.file, row.value["parent_id"]) not in known]
+        lost = len(rows) - _reached(record.value for record in rows if not record.value["parent_id"])
         if lost and left_out is not None:
-            left_out["a message whose tree is not in the file"] += sum(_size(row.value) for row in lost)
+            left_out["a message whose tree is not in the file"] += lost
         for record in rows:
             if not record.value["parent_id"]:
                 tree = {"message_tree_id": record.value["message_id"], "prompt": record.value}
                 yield Record(record.file, record.number, tree)
 
 
-def _size(message: Message) -> int:
-    """How many messages there are in a tree."""
-    waiting, count = [message], 0
+def _reached(roots: Iterable[Message]) -> int:
+    """How many messages these trees hold."""
+    waiting, seen = list(roots), set()
     while waiting:
-        count += 1
-        waiting += waiting.pop()["replies"]
-    return count
+        message = waiting.pop()
+        if id(message) not in seen:
+            seen.add(id(message))
+            waiting += message["replies"]
+    return len(seen)
 
 
 def replies(message: Message) -> list[Message]:

@@ -26,6 +26,8 @@ ALPACA = [
     {"instruction": "Translate.", "input": "kot", "output": "cat"},
 ]
 
+ROW = {"message_id": "a", "parent_id": None, "text": "x", "role": "prompter"}
+
 
 def read(path: Path) -> list[Dialogue]:
     return list(read_dialogues([path]))
@@ -260,6 +262,11 @@ def test_what_has_no_answer_is_counted(tmp_path: Path) -> None:
         (b"PK\x03\x04 an office document", "holds no records; it is a zip archive (or an office document); unpack or"),
         (b'{"instruction": "a", "output": "b", "history": ["c"]}', "record 1: history is a list of pairs"),
         (b'{"messages": [{"role": "assistant", "tool_calls": [{}]}]}', "record 1: a call in tool_calls has a function"),
+        (
+            b'{"message_id": [], "parent_id": null, "text": "", "role": ""}',
+            "record 1: message_id and parent_id name mess",
+        ),
+        (lines([ROW, ROW | {"parent_id": "a"}]), "record 2: message_id a comes twice"),
         (b'{"messages": [], "tools": "none"}', "record 1: tools is no JSON"),
         (b'{"instruction": ["a"], "output": "b"}', "record 1: instruction is text, not list"),
         (b'{"messages": [{"role": "wizard", "content": "b"}]}', "record 1: unknown role 'wizard'; known are: system"),
@@ -321,6 +328,7 @@ def test_turns_that_nobody_answered_are_counted(tmp_path: Path) -> None:
 def test_a_message_without_its_tree_is_counted(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     rows = [("q", None, "prompter"), ("a", "q", "assistant"), ("lost", "?", "prompter"), ("too", "lost", "assistant")]
+    rows += [("round", "about", "prompter"), ("about", "round", "assistant")]
     path.write_bytes(
         in_parquet(
             [{"message_id": name, "parent_id": parent, "text": name, "role": role} for name, parent, role in rows]
@@ -328,7 +336,7 @@ def test_a_message_without_its_tree_is_counted(tmp_path: Path) -> None:
     )
     left_out: Counter[str] = Counter()
     assert len(list(read_dialogues([path], left_out))) == 1
-    assert left_out["a message whose tree is not in the file"] == 2
+    assert left_out["a message whose tree is not in the file"] == 4
 
 
 def test_tools_are_read_from_both_ways_to_write_them(tmp_path: Path) -> None:
