@@ -208,10 +208,9 @@ def modules(spot: Place) -> Iterator[tuple[str, slice]]:
         start += rows
 
 
-@torch.no_grad()
 def keys_and_values(decoder: Decoder, embeddings: Tensor) -> list[Before]:
     """What each layer of the decoder itself makes of the embeddings [1, n, width] of the first n tokens."""
-    with torch.set_grad_enabled(embeddings.requires_grad), decoder.using(None):
+    with decoder.using(None):
         count = embeddings.shape[1]
         cache = decoder.cache(1, count)
         decoder.through(embeddings, torch.arange(count, device=embeddings.device), None, cache, None)
