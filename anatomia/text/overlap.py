@@ -2,8 +2,8 @@
 
 Wang et al. 2022, "Super-NaturalInstructions", section 5, and the program beside it: the best over all references, then
 the mean over all prompts (there times 100). For English in ASCII both are that program's and `rouge_score`'s numbers.
-Elsewhere they are what is meant: `rouge_score` sees a–z and 0–9 alone, so that "żółć" is no word to it and "łąka" the word "ka";
-here letters and digits of every script make words, and typographic punctuation is punctuation too.
+Elsewhere they are what is meant: `rouge_score` sees a–z and 0–9 alone, so that "żółć" is no word to it and "łąka" the
+word "ka"; here letters and digits of every script make words, and typographic punctuation is punctuation too.
 """
 
 import re
