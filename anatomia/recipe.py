@@ -27,11 +27,12 @@ PATHS = {
     "sample.prompts",
     "rank.rankings",
     "align.prompts",
+    "align.judge",
     "evaluate.prompts",
 }
 """The settings that are paths or globs."""
 FUNCTIONS = {"align.reward"}  # "reward.py:score" is a path too; "package.module:score" is none
-KEYWORDS = ("world",)  # what may stand in place of a path
+KEYWORDS = ("world", "auto", "none")  # what may stand in place of a path
 Sections = Mapping[str, type[Settings]]
 T = TypeVar("T", bound=BaseModel)
 

@@ -134,12 +134,14 @@ def test_paths_on_the_command_line_start_in_the_working_directory(
     monkeypatch.chdir(mine.parent / "here")
     typed = ["finetune.dialogues=[a.jsonl, world, ~/b.jsonl, /c.jsonl, ../../x/*.json]", "pretrain={from='model'}"]
     typed.append("align.reward=[model, judge.py:score, package.module:score]")
+    typed.append("align.judge=other/reward")
     for root in (mine.parent, Path(".."), tmp_path / "link"):
         got = recipes.read(mine, sections, [*typed, "tokenizer.size=500"], root)
         assert got.corpus.sources == ("own.txt",)
         assert got.finetune.dialogues == ("here/a.jsonl", "world", "~/b.jsonl", "/c.jsonl", "../x/*.json")
         assert got.pretrain.from_ == "here/model"
         assert got.tokenizer.size == 500
+        assert got.align.judge == "here/other/reward"
         assert got.align.reward == ("model", "here/judge.py:score", "package.module:score")
     here = recipes.read(recipes.find("world"), sections, typed, recipes.root_of("world"))
     assert here.finetune.dialogues[0] == "a.jsonl"
