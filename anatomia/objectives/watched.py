@@ -147,7 +147,7 @@ class Watched:
             if change.kind not in {hack["kind"] for hack in self.hacks}:
                 self.hacks.append({"updates": step, **asdict(change)})
                 english, polish = self.warning(change)
-                self.ledger.note(english, polish=polish, step=step + 1)
+                self.ledger.note(english, polish=polish, step=step + 1, hack=change.kind)
 
     def warning(self, change: Change) -> tuple[str, str]:
         """A note's sentence in English and in Polish."""
@@ -166,13 +166,14 @@ class Watched:
         """The last look, after `step` updates; then the kept policy's weights are the model's.
 
         Returns:
-            metrics: judge (its name), looks, hacks, updates_kept (of the policy that is kept), judge_first, judge_kept,
-            judge_last, judge_last_error, where there is a judge.
+            metrics: judge (its name), hacks (their kinds), updates_kept (of the policy that is kept); judge_first,
+            judge_kept and judge_last where there is a judge.
         """
         self.look(model, step)
         model.eval()
+        metrics = {"judge": self.panel.name, "hacks": [hack["kind"] for hack in self.hacks], "updates_kept": step}
         if self.panel.judge is None:
-            return {"judge": self.panel.name, "looks": self.looks, "hacks": self.hacks, "updates_kept": step}
+            return metrics
         kept = self.looks[self.peak.kept]
         if kept is not self.looks[-1]:
             self.ledger.note(
@@ -181,10 +182,7 @@ class Watched:
             with torch.no_grad():
                 for name, parameter in learning(model.policy).items():
                     parameter.copy_(self.weights[name])
-        return {
-            "judge": self.panel.name,
-            "looks": self.looks,
-            "hacks": self.hacks,
+        return metrics | {
             "updates_kept": kept["updates"],
             "judge_first": self.looks[0]["judge"],
             "judge_kept": kept["judge"],

@@ -398,10 +398,23 @@ def align(rng: random.Random) -> dict[str, Any]:
         }
         event |= {"length": 24 - s / 20 + rng.gauss(0, 1), "finished": 0.97, "policy_loss": rng.gauss(0, 0.02)}
         events.append(event | {"value_loss": 0.3 / (1 + s / 20), "clip_fraction": 0.07, "gradient_norm": 0.9})
+    for updates in range(0, 121, 15):
+        gain = 1 - math.exp(-updates / 40)
+        figures = {"updates": updates, "kl": 0.3 * gain, "reward": 2.4 * gain - 0.2, "judge": 0.62 + 0.15 * gain}
+        if updates > 80:
+            figures["judge"] -= 0.002 * (updates - 80)
+        spreads = {"reward_error": 0.07, "reward_spread": 1.0, "judge_error": 0.02, "judge_spread": 0.3}
+        events.append({"kind": "look", "step": updates + 1, **figures, **spreads})
+    hack = {
+        "text": "“Wilga” stands in 82% of the answers",
+        "polish": "„Wilga” stoi w 82% odpowiedzi",
+    }
+    events.append({"kind": "note", "step": 106, "hack": "keyword", **hack})
+    judge = {"judge": "world", "judge_first": 0.62, "judge_kept": 0.74, "judge_last": 0.68, "updates_kept": 75}
     return {
         "specimens": {"rollouts": rollouts},
         "events": events,
-        "metrics": {"score": 2.19, "kl": 0.31, "episodes": 7680, "algorithm": "ppo"},
+        "metrics": {"score": 2.19, "kl": 0.31, "episodes": 7680, "algorithm": "ppo", "hacks": ["keyword"], **judge},
     }
 
 

@@ -123,7 +123,7 @@ def test_every_promised_part_is_shown(page: str) -> None:
         'class="record"',
     ):
         assert mark in page, mark
-    assert page.count('class="chart"') == 8
+    assert page.count('class="chart"') == 9
 
 
 def test_simulated_rankers_are_called_simulated(page: str) -> None:

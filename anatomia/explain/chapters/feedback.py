@@ -3,12 +3,9 @@
 import math
 from typing import Any
 
-from anatomia.explain.chapters.shared import Chapter, chapter, known, last, mean, spread, two
-from anatomia.explain.charts import Series, line_chart
+from anatomia.explain.chapters.shared import Chapter, chapter, known
 from anatomia.explain.gather import View
-from anatomia.explain.texts import number, percent, text
-
-VIEWS = ("advantage", "kl", "reward", "value")
+from anatomia.explain.texts import number, percent
 
 
 def sample(view: View) -> Chapter:
@@ -87,54 +84,3 @@ def stars(value: float | None) -> dict[str, Any]:
     if value is None or math.isnan(value):
         return {"value": "–", "fill": 0.0}
     return {"value": number(value, 1), "fill": round(max(0.0, min(5.0, value)) * 20, 1)}
-
-
-def align(view: View) -> Chapter:
-    scores = view.series("step", "score")
-    flow = [
-        (known(scores[-1][0] if scores else None), "steps"),
-        (known(mean(scores[:5]), two), "score_first"),
-        (known(mean(scores[-5:]), two), "score_last"),
-        (known(last(view.series("step", "kl")), two), "kl"),
-    ]
-    return chapter(
-        view,
-        flow,
-        rollouts=credited,
-        scores=lambda v: line_chart(
-            [
-                Series(text("chart.score"), "c-aligned", v.series("step", "score")),
-                Series(text("chart.reward"), "c-soft", v.series("step", "reward")),
-            ]
-        ),
-        distance=lambda v: line_chart([Series(text("chart.kl"), "c-aligned", v.series("step", "kl"))], floor=0),
-        length=lambda v: line_chart([Series(text("chart.length"), "c-aligned", v.series("step", "length"))], floor=0),
-        entropy=lambda v: line_chart(
-            [Series(text("chart.entropy"), "c-aligned", v.series("step", "entropy"))], floor=0
-        ),
-    )
-
-
-def credited(view: View) -> list[dict[str, Any]]:
-    """Rollouts whose tokens carry, for each of the four views, a value and its strength from −1 to 1."""
-    rollouts = spread(view.specimens["rollouts"], 6)
-    for rollout in rollouts:
-        for token in rollout["tokens"]:
-            token["kl"] = token["logprob"] - token["reference_logprob"]
-    largest = {v: max((abs(t[v]) for r in rollouts for t in r["tokens"]), default=0.0) or 1.0 for v in VIEWS}
-    return [
-        {
-            "step": number(rollout["step"]),
-            "prompt": rollout["prompt"],
-            "score": number(rollout["score"], 2),
-            "tokens": [
-                {
-                    "text": token["text"],
-                    "strength": {v: round(token[v] / largest[v], 2) for v in VIEWS},
-                    "values": [round(token[v], 3) for v in (*VIEWS, "logprob", "reference_logprob")],
-                }
-                for token in rollout["tokens"][:200]
-            ],
-        }
-        for rollout in rollouts
-    ]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from anatomia.explain.diagnosis import diagnose
 from anatomia.explain.gather import View
 from anatomia.explain.texts import Both, number, percent, text
 
@@ -16,11 +17,13 @@ class Chapter:
         name: the stage; also names the template `chapters/NAME.html`.
         flow: what went in and came out, as (number, label).
         parts: what the template shows, by part; a part that is missing is left out.
+        findings: what went wrong in the stage's training.
     """
 
     name: str
     flow: list[tuple[Both, Both]]
     parts: dict[str, Any] = field(default_factory=dict)
+    findings: list[Both] = field(default_factory=list)
 
 
 Part = Callable[[View], Any]
@@ -36,7 +39,8 @@ def chapter(view: View, flow: list[tuple[Both | None, str]], **parts: Part) -> C
             continue
         if value:
             built[name] = value
-    return Chapter(view.name, [(value, text(f"flow.{label}")) for value, label in flow if value is not None], built)
+    shown = [(value, text(f"flow.{label}")) for value, label in flow if value is not None]
+    return Chapter(view.name, shown, built, [found.text for found in diagnose(view.events, view.artifact.metrics)])
 
 
 def known(value: float | None, show: Callable[[float], Both] = number) -> Both | None:

@@ -1,0 +1,60 @@
+"""What the chapter on RL shows of the guard and of what went wrong."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from explain.mock_run import build_run
+
+from anatomia.base.events import read_events
+from anatomia.explain.chapters.alignment import align
+from anatomia.explain.gather import View, gather
+
+
+@pytest.fixture
+def view(tmp_path: Path) -> View:
+    return gather(build_run(tmp_path)).stages["align"]
+
+
+def changed(view: View, events: list[dict[str, Any]]) -> View:
+    return View(view.name, view.artifact, view.specimens, events)
+
+
+def test_reward_and_judge_stand_over_the_root_of_kl(view: View) -> None:
+    shown = align(view).parts["watched"]
+    data = json.loads(shown["chart"].data)
+    looks = [event for event in view.events if event["kind"] == "look"]
+    reward, judge, kept = (series["points"] for series in data["series"])
+    assert reward[0] == judge[0] == [0.0, 0.0]
+    assert reward[-1][1] == pytest.approx(looks[-1]["reward"] - looks[0]["reward"], rel=1e-2)
+    assert judge[-1][1] == pytest.approx((looks[-1]["judge"] - 0.62) / 0.3, rel=1e-2)
+    assert data["x"][1] == pytest.approx(looks[-1]["kl"] ** 0.5)
+    assert {x for x, _ in kept} == {round(looks[5]["kl"] ** 0.5, 2)}
+    assert "75" in shown["kept"].en
+
+
+def test_what_the_guard_said_is_there_in_both_languages(view: View) -> None:
+    (hack,) = align(view).parts["hacks"]
+    assert "stands in 82%" in hack.en
+    assert "stoi w 82%" in hack.pl
+
+
+def test_without_a_judge_the_reward_is_shown_alone(view: View) -> None:
+    events = [{k: v for k, v in event.items() if not k.startswith("judge")} for event in view.events]
+    data = json.loads(align(changed(view, events)).parts["watched"]["chart"].data)
+    assert len(data["series"]) == 1
+
+
+def test_a_run_that_was_not_looked_at_has_no_such_part(view: View) -> None:
+    events = [event for event in view.events if event["kind"] == "step"]
+    assert {"watched", "hacks"}.isdisjoint(align(changed(view, events)).parts)
+
+
+def test_what_went_wrong_stands_in_the_chapter(view: View) -> None:
+    assert align(view).findings == []
+    stuck = [event | {"advantage": 0.0} if event["kind"] == "step" else event for event in view.events]
+    (finding,) = align(changed(view, stuck)).findings
+    assert "advantages are zero in 100%" in finding.en
+    assert "przewagi są równe zeru" in finding.pl
+    assert read_events(view.artifact.file("events.jsonl"))
