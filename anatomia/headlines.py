@@ -41,6 +41,10 @@ HEADLINES: dict[str, tuple[tuple[str, str], ...]] = {
             "strata na odłożonych odpowiedziach {held_out_loss_before} → {held_out_loss}",
         ),
         ("{dialogues} {dialogues|dialogue|dialogues}", "{dialogues} {dialogues|dialog|dialogi|dialogów}"),
+        (
+            "adapter {adapter}, {trained_parameters} {trained_parameters|parameter|parameters}",
+            "adapter {adapter}, {trained_parameters} {trained_parameters|parametr|parametry|parametrów}",
+        ),
     ),
     "sample": (
         (

@@ -138,6 +138,7 @@ def run(context: Context) -> Metrics:
         "packing_efficiency": round(data.efficiency, 4),
         "loss_tokens_per_epoch": data.tokens_per_epoch,
         "trained_parameters": trained_parameters,
+        **({"adapter": adapter.kind} if adapter is not None else {}),
         **training_metrics(trained),
     }
 
