@@ -24,6 +24,7 @@ _SETTLED = 0.02
 _KEEP = 0.5  # of where a walk was; the rest is new
 _WIDER = 1.3  # than the normal approximation: the posterior's tails are
 _USUAL = 0.5  # reliabilities are near 1, give or take this, where little is known of an annotator
+_SPREAD, _FEW = 1.5, 3.0  # where little was ranked, as if a few more scores had this spread
 _TIES = 3.0  # logarithms of d are near 0, give or take this, so that what never tied has odds too
 
 
@@ -179,7 +180,7 @@ def _round(walk: _Walk, shared: Shared, spread: bool, reliability: bool, steps: 
     for _ in range(steps):
         scores = walk.step(shared)
         slope.add(shared, scores, reliability)
-        squares += float((scores[walk.offered] ** 2).mean()) / steps
+        squares += float((scores[walk.offered] ** 2).sum() + _FEW * _SPREAD**2) / (walk.offered.sum() + _FEW) / steps
     ties, belief = slope.step(shared, reliability)
     width = shared.spread * (squares / shared.spread**2) ** (size / 2) if spread else shared.spread
     better = shared.reliability + size * belief

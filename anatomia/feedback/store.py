@@ -3,8 +3,6 @@
 import json
 import sqlite3
 import time
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,14 +90,6 @@ class RankingStore:
         with self._engine.connect() as connection:
             rows = connection.execute(wanted.order_by(_ROWS.c.id)).all()
         return [Ranking.from_json(json.loads(row.record)) for row in rows]
-
-    def next_for(self, annotator: str, among: Sequence[Candidates]) -> Candidates | None:
-        """Of those the annotator has not ranked yet, the one with the fewest rankings (then the first); or None."""
-        with self._engine.connect() as connection:
-            rows = connection.execute(self._listed().with_only_columns(_ROWS.c.candidates, _ROWS.c.annotator)).all()
-        done = {row.candidates for row in rows if row.annotator == annotator}
-        counts = Counter(row.candidates for row in rows)
-        return min((each for each in among if each.key not in done), key=lambda each: counts[each.key], default=None)
 
     def _listed(self) -> sql.Select[Any]:
         retracted = sql.select(_ROWS.c.retracts).where(_ROWS.c.retracts.is_not(None))

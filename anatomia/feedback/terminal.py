@@ -8,9 +8,11 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
+from anatomia.feedback.asking import Asker, Question
 from anatomia.feedback.ranking import Candidates, Groups, Ranking
 from anatomia.feedback.store import RankingStore
 
+LEARN = 20  # rankings between two estimates of what all prompts share
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 TEXTS = {
     "en": {
@@ -68,8 +70,9 @@ def rank_in_terminal(
     read: Callable[[str], str] = input,
     language: str = "en",
 ) -> int:
-    """Let `annotator` rank what they have not ranked yet, the least ranked first; how many rankings they gave.
+    """Let `annotator` rank what they have not ranked yet, the most telling first; how many rankings they gave.
 
+    Of many completions only some are shown, those whose order would say most (see `asking`); the others may follow.
     Equal completions are shown as one and are tied; prompts with fewer than two different ones are passed over. The
     letters' order is shuffled, and is the same for the same annotator and texts. Each ranking is in the store before
     the next prompt is shown. Ends when nothing is left, at "q", at the end of the input or at Ctrl-C.
@@ -80,37 +83,61 @@ def rank_in_terminal(
     """
     texts = TEXTS[language]
     waiting = [each for each in samples if len(shuffled(each, annotator)) > 1]
+    asker = Asker(
+        [len(each.completions) for each in waiting],
+        distinct=[sorted(indices[0] for indices in shuffled(each, annotator)) for each in waiting],
+    )
     skipped: set[str] = set()
-    given: list[tuple[int, Candidates]] = []
-    again: Candidates | None = None
+    given: list[tuple[int, Question]] = []
+    again: Question | None = None
     console.print(texts["help"], highlight=False, markup=False)
     while True:
-        done = {ranking.candidates.key for ranking in store.rankings(annotator)}
-        left = sum(each.key not in done for each in waiting)
-        shown = again or store.next_for(annotator, [each for each in waiting if each.key not in skipped])
+        open_ = _look(asker, waiting, store, annotator, relearn=len(given) % LEARN == 0)
+        asked = again or asker.question(annotator, [place for place in open_ if waiting[place].key not in skipped])
         again = None
         answer: str | Groups = "q"
-        if shown is not None:
-            order = shuffled(shown, annotator)
-            _show(shown, order, texts["left"].format(at=len(given) + 1, left=left), texts, console)
+        if asked is not None:
+            shown = waiting[asked.prompt]
+            order = [indices for indices in shuffled(shown, annotator) if indices[0] in asked.completions]
+            _show(shown, order, texts["left"].format(at=len(given) + 1, left=len(open_)), texts, console)
             answer = _ask(texts["ask"], len(order), texts, console, read)
         elif given:
             answer = _ask(texts["last"], 0, texts, console, read)
-        if shown is not None and not isinstance(answer, str):
+        if asked is not None and not isinstance(answer, str):
             groups = tuple(tuple(sorted(index for at in group for index in order[at])) for group in answer)
-            given.append((store.add(_ranking(shown, groups, annotator)), shown))
+            given.append((store.add(_ranking(shown, groups, annotator)), asked))
             console.print(texts["saved"], style="green")
         elif answer == "u":
-            again = shown
+            again = asked
             console.print(texts["undone" if given else "no undo"], style="yellow")
             if given:
                 number, again = given.pop()
                 store.retract(number)
-        elif answer == "s" and shown is not None:
+        elif answer == "s" and asked is not None:
             skipped.add(shown.key)
         else:
-            console.print(texts["end"].format(count=len(given), left=left), highlight=False)
+            console.print(texts["end"].format(count=len(given), left=len(open_)), highlight=False)
             return len(given)
+
+
+def _look(asker: Asker, waiting: Sequence[Candidates], store: RankingStore, annotator: str, relearn: bool) -> list[int]:
+    """Tell the asker what everybody has ranked by now; the prompts that the annotator has not wholly ranked."""
+    standing: dict[str, list[Ranking]] = {}
+    for ranking in store.rankings():
+        standing.setdefault(ranking.candidates.key, []).append(ranking)
+    open_ = []
+    for place, each in enumerate(waiting):
+        rankings = standing.get(each.key, [])
+        groups, names = [ranking.groups for ranking in rankings], [ranking.annotator for ranking in rankings]
+        if (groups, names) != (asker.prompts[place], asker.annotators[place]):
+            asker.update(place, groups, names)
+        own = (ranking.groups for ranking in rankings if ranking.annotator == annotator)
+        placed = {index for ranked in own for group in ranked for index in group}
+        if not placed.issuperset(asker.distinct[place]):
+            open_.append(place)
+    if relearn:
+        asker.learn()
+    return open_
 
 
 def shuffled(candidates: Candidates, annotator: str) -> list[list[int]]:

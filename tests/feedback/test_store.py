@@ -42,24 +42,6 @@ def test_taking_back_hides_a_ranking_once(tmp_path: Path) -> None:
     assert store.rankings() == []
     with pytest.raises(KeyError):
         store.retract(number)
-    assert store.next_for("ola", [candidates("a")]) == candidates("a")
-
-
-def test_the_least_ranked_prompt_comes_next(tmp_path: Path) -> None:
-    store = RankingStore(tmp_path / "rankings.sqlite")
-    among = [candidates(name) for name in "abc"]
-    for name, annotator in (("a", "ola"), ("a", "jan"), ("b", "jan"), ("c", "jan"), ("c", "ela")):
-        store.add(ranking(name, annotator))
-    assert store.next_for("ola", among) == candidates("b")
-    assert store.next_for("new", among) == candidates("b")
-    assert store.next_for("jan", among) is None
-
-
-def test_new_completions_of_a_prompt_are_ranked_anew(tmp_path: Path) -> None:
-    store = RankingStore(tmp_path / "rankings.sqlite")
-    store.add(ranking("a", "ola"))
-    resampled = Candidates("a", candidates("a").prompt, ("Yes.", "Maybe."))
-    assert store.next_for("ola", [resampled]) == resampled
 
 
 def test_processes_add_at_once_and_nothing_is_lost(tmp_path: Path) -> None:
