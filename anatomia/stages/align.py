@@ -19,6 +19,7 @@ from anatomia.model.decoder import Decoder
 from anatomia.model.scalar import ScalarModel
 from anatomia.objectives.algorithms import ALGORITHMS, AlignmentSettings
 from anatomia.objectives.alignment import ActorCritic, Alignment
+from anatomia.objectives.credit import credit, parts_of_advantages
 from anatomia.objectives.direct import DIRECT, Direct
 from anatomia.objectives.rollout import Rollout
 from anatomia.objectives.scoring import Question, RewardModel
@@ -169,8 +170,8 @@ def reinforce(
     questions = {ids: question(prompt) for ids, prompt in panel.items()} | {tuple(ids): asked for ids, asked in fitting}
     scorer = scorer_of(settings.reward, reward, context.root, questions, vocabulary)
     critic = begun_from(reward, model, settings, context.seed) if ALGORITHMS[settings.method].critic else None
-    diary = Diary(vocabulary, context.resume / "rollouts.json", settings.rollouts, context.ledger)
     how = alignment_settings(settings)
+    diary = Diary(vocabulary, context.resume / "rollouts.json", settings.rollouts, context.ledger, how)
     prompt_list = [ids for ids, _ in fitting]
     objective = Alignment(how, prompt_list, reference or as_trained(model), scorer, context.seed, diary)
     loop = loop_settings(settings, settings.rollouts * how.updates)
@@ -246,11 +247,18 @@ def alignment_settings(settings: AlignSettings) -> AlignmentSettings:
 
 
 class Diary:
-    """Keeps one sequence of some rollouts, token by token: what each said, and what credit it got. A page that a full
-    disk has no room for is left out."""
+    """Keeps one sequence of some rollouts, token by token: what each said, what credit it got, and what it brings to
+    the loss of the whole rollout as it was written. A page that a full disk has no room for is left out.
 
-    def __init__(self, vocabulary: Vocabulary, path: Path, rollouts: int, ledger: Ledger) -> None:
+    Args:
+        how: of the algorithm; without it, and where not all is learnt from, nothing is said of the loss.
+    """
+
+    def __init__(
+        self, vocabulary: Vocabulary, path: Path, rollouts: int, ledger: Ledger, how: AlignmentSettings | None = None
+    ) -> None:
         self.vocabulary, self.path, self.ledger, self.every = vocabulary, path, ledger, max(1, rollouts // SHOWN)
+        self.how = how if how is not None and how.algorithm.keep is None else None
 
     def __call__(self, number: int, rollout: Rollout, prompts: Sequence[Sequence[int]]) -> None:
         if number % self.every:
@@ -266,12 +274,19 @@ class Diary:
             {"text": text, **{name: round(value, 4) for name, value in zip(names, row, strict=True)}}
             for text, *row in zip(texts, *columns, strict=True)
         ]
-        page = {
+        page: dict[str, Any] = {
             "step": number,
             "prompt": self.vocabulary.decode(prompts[0]),
             "score": round(float(rollout.scores[0]), 4),
             "tokens": tokens,
         }
+        if self.how is not None:
+            values = rollout.values if self.how.algorithm.critic else None
+            shares = credit(rollout, parts_of_advantages(rollout, self.how), self.how, rollout.logprobs, values)
+            page["loss"] = float(f"{sum(float(part.sum()) for part in shares.values()):.6g}")
+            for name, part in shares.items():
+                for token, value in zip(tokens, part[0, positions].tolist(), strict=True):
+                    token[f"loss_{name}"] = float(f"{value:.4g}")
         try:
             write_json(self.path, [old for old in self.pages() if old["step"] < number] + [page])
         except OSError as error:

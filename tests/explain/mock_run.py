@@ -381,9 +381,11 @@ def align(rng: random.Random) -> dict[str, Any]:
                     "reward": (score if place == len(pieces) - 1 else 0) - rng.random() * 0.05,
                     "value": score * place / len(pieces) + rng.gauss(0, 0.2),
                     "advantage": rng.gauss(score / 3, 0.6),
+                    **{f"loss_{name}": rng.gauss(0, 1e-4) for name in ("reward", "kl", "value", "baseline", "critic")},
                 }
             )
-        rollouts.append({"step": step, "prompt": "Nad jaką rzeką leży Brzezina?", "score": score, "tokens": tokens})
+        page = {"step": step, "prompt": "Nad jaką rzeką leży Brzezina?", "score": score, "loss": 0.1234}
+        rollouts.append(page | {"tokens": tokens})
     events = []
     for s in range(1, 121):
         score = 2.2 - 2.4 * math.exp(-s / 40) + rng.gauss(0, 0.12)

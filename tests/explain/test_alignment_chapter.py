@@ -34,6 +34,19 @@ def test_reward_and_judge_stand_over_the_root_of_kl(view: View) -> None:
     assert "75" in shown["kept"].en
 
 
+def test_what_tokens_bring_to_the_loss_is_shown_where_it_is_known(view: View) -> None:
+    shown = align(view).parts["rollouts"][0]
+    page = view.specimens["rollouts"][0]
+    brought = sum(value for token in page["tokens"] for name, value in token.items() if name.startswith("loss_"))
+    assert shown["own"].en.replace("\u2212", "-") == f"{brought:.4f}"
+    assert shown["loss"].en == "0.1234"
+    assert "loss" in shown["views"]
+    assert len(shown["told"]) == len(shown["tokens"][0]["values"])
+    for page in view.specimens["rollouts"]:
+        del page["loss"]
+    assert "loss" not in align(view).parts["rollouts"][0]["views"]
+
+
 def test_what_the_guard_said_is_there_in_both_languages(view: View) -> None:
     (hack,) = align(view).parts["hacks"]
     assert "stands in 82%" in hack.en

@@ -97,7 +97,7 @@ def test_tokens_tell_their_ids_and_credit(browser: Any, address: str) -> None:
     page.locator(".credited").first.hover()
     tip = page.locator("#tip").inner_text()
     assert tip.splitlines()[0].startswith("advantage: ")
-    assert len(tip.splitlines()) == 6
+    assert len(tip.splitlines()) == 12
     page.locator(".chart .plot").first.hover()
     assert page.locator("#tip").inner_text().startswith("step ")
     assert "training: " in page.locator("#tip").inner_text()

@@ -10,6 +10,7 @@ from anatomia.explain.gather import View
 from anatomia.explain.texts import Both, number, text
 
 VIEWS = ("advantage", "kl", "reward", "value")
+PARTS = ("reward", "kl", "value", "baseline", "critic")  # of what a token brings to the loss
 
 
 def align(view: View) -> Chapter:
@@ -82,25 +83,39 @@ def hacks(view: View) -> list[Both]:
 
 
 def credited(view: View) -> list[dict[str, Any]]:
-    """Rollouts whose tokens carry, for each of the four views, a value and its strength from −1 to 1."""
+    """Rollouts whose tokens carry, for each view, a value and its strength from −1 to 1: four views, and a fifth of
+    what each token brings to the loss where that is known."""
     rollouts = spread(view.specimens["rollouts"], 6)
+    known = all("loss" in rollout for rollout in rollouts)
+    views = (*VIEWS, "loss") if known else VIEWS
+    told = (*VIEWS, "logprob", "reference_logprob", *(["loss", *(f"loss_{name}" for name in PARTS)] if known else []))
     for rollout in rollouts:
         for token in rollout["tokens"]:
             token["kl"] = token["logprob"] - token["reference_logprob"]
-    largest = {v: max((abs(t[v]) for r in rollouts for t in r["tokens"]), default=0.0) or 1.0 for v in VIEWS}
+            token["loss"] = sum(token.get(f"loss_{name}", 0.0) for name in PARTS)
+    largest = {v: max((abs(t[v]) for r in rollouts for t in r["tokens"]), default=0.0) or 1.0 for v in views}
     return [
         {
             "step": number(rollout["step"]),
             "prompt": rollout["prompt"],
             "score": number(rollout["score"], 2),
+            "loss": number(rollout["loss"], 4) if known else None,
+            "own": number(sum(token["loss"] for token in rollout["tokens"]), 4),
+            "views": views,
+            "told": told,
             "tokens": [
                 {
                     "text": token["text"],
-                    "strength": {v: round(token[v] / largest[v], 2) for v in VIEWS},
-                    "values": [round(token[v], 3) for v in (*VIEWS, "logprob", "reference_logprob")],
+                    "strength": {v: round(token[v] / largest[v], 2) for v in views},
+                    "values": [shortly(token[v]) for v in told],
                 }
                 for token in rollout["tokens"][:200]
             ],
         }
         for rollout in rollouts
     ]
+
+
+def shortly(value: float) -> float:
+    """A number with three places, or as many significant digits where it is small."""
+    return round(value, 3) if abs(value) >= 0.1 else float(f"{value:.3g}")

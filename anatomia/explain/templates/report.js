@@ -31,7 +31,7 @@
   const describe = (element) => {
     if (element.dataset.tip) return element.dataset.tip;
     const names = all(".names > span", element.closest(".credit")).map((e) => (e.querySelector(`.${root.lang}`) || e).textContent);
-    return element.dataset.v.split(",").map((value, i) => `${names[i]}: ${write(value, 3)}`).join("\n");
+    return element.dataset.v.split(",").map((value, i) => `${names[i]}: ${write(value, Math.abs(value) < 0.1 ? 6 : 3)}`).join("\n");
   };
   const point = (event) => {
     const element = event.target.closest && event.target.closest("[data-tip], [data-v]");
