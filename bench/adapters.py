@@ -2,6 +2,7 @@
 
     python -m bench.adapters speed [--threads N] [--steps N] [--rounds N]
     python -m bench.adapters kinds --base DIR [--threads N] [--steps N] [--learn N]
+    python -m bench.adapters room
 
 Every figure comes from a process of its own. `speed` fine-tunes a Llama of 110 million parameters (12 layers of 768,
 untied, context 512, 4 rows a step) by LoRA of rank 16 on all matrices of the blocks; peft is tried in bfloat16 by
@@ -12,6 +13,9 @@ hold beyond its imports.
 `kinds` has two parts: trained numbers, memory and speed on that model; and the loss on held-out answers after --learn
 steps on dialogues of the made-up world, starting from the model in --base (a run's `pretrain`), the same data for all,
 at the learning rates that `anatomia` takes.
+
+`room` measures nothing: it counts trained numbers, and the bytes of weights, gradients and moments in training with
+bfloat16 weights, as `anatomia` does before a run; of the model above and of the shape of Llama 3 with 8 billion.
 """
 
 import argparse
@@ -36,7 +40,7 @@ PEERS = ("peft shipped", "peft bf16", "peft bf16 compiled", "peft bf16-weights",
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["speed", "kinds"])
+    parser.add_argument("part", choices=["speed", "kinds", "room"])
     parser.add_argument("--base", type=Path, help="the model that learns in the second part of `kinds`")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--steps", type=int, default=10, help="to time")
@@ -52,6 +56,8 @@ def main() -> None:
         print(json.dumps(learn(who, asked) if task == "learn" else measure(who, asked)))
     elif asked.part == "speed":
         speed(asked)
+    elif asked.part == "room":
+        room()
     else:
         kinds(asked)
 
@@ -85,6 +91,31 @@ def kinds(asked: argparse.Namespace) -> None:
             found = alone(kind, "learn", asked)
             line += f" {found['after']:.3f} (before: {found['before']:.3f}) |"
         print(line, flush=True)
+
+
+def room() -> None:
+    """A line per kind and model."""
+    from dataclasses import replace
+
+    import torch
+
+    from anatomia.model.adapters import KINDS, AdapterConfig, attach, train_only
+    from anatomia.model.decoder import Decoder
+    from anatomia.train.room import Load
+
+    small = configuration(SIZES["L"])
+    large = replace(
+        small, vocabulary=128256, width=4096, layers=32, heads=32, kv_heads=8, head_size=128, hidden=14336, context=8192
+    )
+    for config in (small, large):
+        print(f"| {config.parameters() / 1e6:,.0f} M | trained numbers | memory | checkpoint |\n|---|---|---|---|")
+        for kind in ("none", *KINDS):
+            with torch.device("meta"):
+                model = Decoder(config)
+                if kind != "none":
+                    train_only(model, attach(model, AdapterConfig(kind, RANK, ALPHA), torch.Generator()))  # type: ignore[arg-type]
+            load = Load.of(model, False, torch.bfloat16)
+            print(f"| {kind} | {load.total:,} | {load.whole(1) / 1e9:.2f} GB | {load.kept / 1e6:,.1f} MB |", flush=True)
 
 
 def alone(who: str, task: str, asked: argparse.Namespace) -> dict[str, float]:
