@@ -14,7 +14,9 @@ Tokenizer = Annotated[Path, Parameter(help="A tokenizer.json, a directory with o
 Texts = Annotated[str, Parameter(help="Texts; standard input if none is given.")]
 OneText = Annotated[str | None, Parameter(help="A text; standard input if not given.")]
 
-app = App(name="show", help="See what happens inside: tokens, windows, padding, generation, dialogues, rankings.")
+app = App(
+    name="show", help="See what happens inside: tokens, windows, padding, generation, dialogues, rankings, trainings."
+)
 
 
 @app.command
@@ -162,6 +164,20 @@ def ranking(
         raise UserError(f"{path} does not exist; give a run, a file of rankings, or orders such as 'b > a = c'")
     shown = show_ranking(path if path.is_file() else rankings, most, messages().language)
     print_shown(shown, render_ranking(shown, messages().language), as_json)
+
+
+@app.command
+def training(run: Annotated[Path, Parameter(help="A run's directory.")], /, *, as_json: Json = False) -> None:
+    """What went wrong in a run's trainings, what RL's judge saw, and what each token brought to the loss.
+
+    **Examples**
+
+    - `anatomia show training runs/world`
+    """
+    from anatomia.explain.training import render_training, show_training
+
+    shown = show_training(run)
+    print_shown(shown, render_training(shown, messages().language), as_json)
 
 
 def _text(argument: str | None) -> str:

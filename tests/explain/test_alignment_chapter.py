@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from explain.mock_run import build_run
+from rich.console import Console
 
 from anatomia.base.events import read_events
 from anatomia.explain.chapters.alignment import align
 from anatomia.explain.gather import View, gather
+from anatomia.explain.training import render_training, show_training
 
 
 @pytest.fixture
@@ -71,3 +73,22 @@ def test_what_went_wrong_stands_in_the_chapter(view: View) -> None:
     assert "advantages are zero in 100%" in finding.en
     assert "przewagi są równe zeru" in finding.pl
     assert read_events(view.artifact.file("events.jsonl"))
+
+
+def test_a_terminal_shows_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Findings of each stage, a line a look with the kept one marked, a line a token, and what they add up to."""
+    run = build_run(tmp_path)
+    shown = show_training(run)
+    assert [stage["stage"] for stage in shown["stages"]] == ["pretrain", "finetune", "reward", "align"]
+    assert len(shown["looks"]) == 9
+    for language, nothing, kept, noticed in (
+        ("en", "nothing wrong to be seen", "← the policy that is kept", "stands in 82%"),
+        ("pl", "nic złego nie widać", "← zachowany model", "stoi w 82%"),
+    ):
+        Console(width=120).print(render_training(shown, language))
+        told = capsys.readouterr().out
+        assert nothing in told
+        assert noticed in told
+        (line,) = [line for line in told.splitlines() if kept in line]
+        assert line.split()[0] == "75"
+        assert "0.1234" in told or "0,1234" in told
