@@ -12,8 +12,9 @@ from anatomia.model.config import DecoderConfig
 from anatomia.model.decoder import Decoder
 from anatomia.tokens.packing import Plan, pack
 
-ROW = 128  # positions of a row, if no sequence is longer: attention costs a row's square
-WIDER = (1, 2, 4, 8)  # rows so many times as wide are tried where more than beginnings must fit into one
+WIDER = (1.25, 1.5, 2, 2.5, 3, 4, 8)  # rows so many times as wide as the longest sequence are tried
+GRAIN = 16  # positions of which wider rows are multiples
+ROW = 128  # positions that trees' rows have at least
 ALIKE = 6  # a beginning shorter than this is not worth keeping sequences together for
 
 
@@ -28,8 +29,7 @@ def packed_states(model: Decoder, ids: Tensor, lengths: Tensor) -> Tensor:
         [lengths.sum(), width], sequence after sequence.
     """
     sizes = lengths.cpu().numpy()
-    width = max(int(sizes.max()), ROW)
-    plan = pack(sizes, width)
+    width, plan = tightest(sizes, model.config)
     start, number = places(plan, sizes, width)
     within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     place, inside = (torch.from_numpy(array).to(ids.device) for array in (np.repeat(start, sizes) + within, within))
@@ -40,6 +40,24 @@ def packed_states(model: Decoder, ids: Tensor, lengths: Tensor) -> Tensor:
     mask = document_mask(documents.view(-1, width), model.embedding.dtype, model.config.sliding_window)
     hidden = model.hidden(tokens.view(-1, width), positions.view(-1, width), mask)
     return hidden.flatten(0, 1)[place]
+
+
+def tightest(sizes: np.ndarray, config: DecoderConfig) -> tuple[int, Plan]:
+    """The width of rows that costs least, and how the sequences are laid into them. sizes: int64 [N]."""
+    longest = int(sizes.max())
+    found = []
+    for width in widths(longest):
+        plan = pack(sizes, width)
+        found.append((plan.rows * width * config.flops_per_token(width), width, plan))
+        if plan.rows == 1:
+            break
+    _, width, plan = min(found, key=lambda one: one[:2])
+    return width, plan
+
+
+def widths(narrow: int) -> list[int]:
+    """Widths of rows to try, from `narrow` up."""
+    return [narrow, *(-(-round(narrow * factor) // GRAIN) * GRAIN for factor in WIDER)]
 
 
 def places(plan: Plan, sizes: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -133,11 +151,11 @@ def choose(sizes: np.ndarray, alike: np.ndarray, config: DecoderConfig) -> tuple
     """The width of rows that costs least, and which sequences (in order) begin a tree there."""
     narrow = max(int(sizes.max()), ROW)
     # Layers' own windows count places in a row, which in a tree are not positions in a sequence.
-    widest = min((window for window in config.layer_windows or () if window is not None), default=WIDER[-1] * narrow)
+    widest = min((window for window in config.layer_windows or () if window is not None), default=widths(narrow)[-1])
     if widest < narrow:
         return narrow, np.ones(len(sizes), bool)
     best = None
-    for width in (narrow * factor for factor in WIDER if narrow * factor <= widest):
+    for width in (width for width in widths(narrow) if width <= widest):
         roots = cut(sizes, alike, width)
         totals = np.add.reduceat(sizes - np.where(roots, 0, alike), np.flatnonzero(roots))
         cost = pack(totals, width).rows * width * config.flops_per_token(width)

@@ -89,13 +89,53 @@ def linear_cross_entropy(
     return LinearCrossEntropy.apply(hidden, weight, targets, weights, torch.is_grad_enabled(), fused)
 
 
+class TokenLogProbabilities(torch.autograd.Function):
+    """log softmax(hᵢ Wᵀ)[tᵢ] and the entropy of softmax(hᵢ Wᵀ), in chunks. Of the chances, which the way back needs, a
+    copy in the number format of the model is kept; logits in 32 bits are there for one chunk at a time."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, wanted: bool) -> tuple[Tensor, Tensor]:
+        full = torch.promote_types(hidden.dtype, torch.float32)
+        found, entropy = (torch.empty(len(hidden), dtype=full, device=hidden.device) for _ in range(2))
+        chances = hidden.new_empty(len(hidden) if wanted else 0, len(weight))
+        for start in range(0, len(hidden), CHUNK):
+            span = slice(start, start + CHUNK)
+            logits = torch.mm(hidden[span], weight.t()).to(full)
+            logits -= logits.amax(-1, keepdim=True)
+            powers = logits.exp()
+            total = powers.sum(-1)
+            found[span] = logits.gather(1, targets[span, None]).squeeze(1) - total.log()
+            entropy[span] = total.log() - logits.mul_(powers).sum(-1) / total
+            if wanted:
+                chances[span] = powers.div_(total[:, None])
+        if wanted:
+            ctx.save_for_backward(hidden, weight, targets, chances)
+        ctx.mark_non_differentiable(entropy)
+        return found, entropy
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, unused: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
+        hidden, weight, targets, chances = ctx.saved_tensors
+        learnt = ctx.needs_input_grad[1]
+        by_hidden = torch.empty_like(hidden)
+        by_weight = torch.zeros(weight.shape if learnt else (0,), dtype=gradient.dtype, device=weight.device)
+        for start in range(0, len(hidden), CHUNK):
+            span = slice(start, start + CHUNK)
+            scale = gradient[span, None].to(hidden.dtype)
+            by_logit = (chances[span] * -scale).scatter_add_(1, targets[span, None], scale)
+            by_hidden[span] = torch.mm(by_logit, weight)
+            if learnt:
+                by_weight += torch.mm(by_logit.t(), hidden[span])
+        return by_hidden, by_weight.to(weight.dtype) if learnt else None, None, None
+
+
 def token_log_probabilities(hidden: Tensor, weight: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """log p(target) and the entropy of the whole distribution, each [N] in nats, in 32 bits or more, with gradients.
+    """log p(target), with gradients, and the entropy of the whole distribution, without; each [N] in nats, in 32 bits
+    or more.
 
     Args:
         hidden: [N, width]. weight: [vocabulary, width]. targets: [N].
     """
-    full = torch.promote_types(hidden.dtype, torch.float32)
-    logs = torch.log_softmax(torch.mm(hidden, weight.t()).to(full), -1)
-    entropy = -(logs.exp() * logs).sum(-1)
-    return logs.gather(1, targets[:, None]).squeeze(1), entropy
+    wanted = torch.is_grad_enabled() and (hidden.requires_grad or weight.requires_grad)
+    found: tuple[Tensor, Tensor] = TokenLogProbabilities.apply(hidden, weight, targets, wanted)
+    return found
