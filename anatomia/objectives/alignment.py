@@ -92,7 +92,9 @@ class Alignment:
     def loss(self, model: nn.Module, micro: Piece) -> tuple[Tensor, dict[str, Tensor | float]]:
         assert isinstance(model, ActorCritic)
         piece, settings = micro.rollout, self.settings
-        logprobs, entropy = log_probabilities(model.policy, piece.ids, piece.mask, settings.sampling)
+        logprobs, entropy = log_probabilities(
+            model.policy, piece.ids, piece.mask, settings.sampling, settings.group > 1
+        )
         policy_loss, held = settings.algorithm.loss(logprobs, piece, settings)
         loss = policy_loss * micro.loss_share
         figures = {
@@ -101,7 +103,7 @@ class Alignment:
             "entropy": masked_mean(entropy.detach(), piece.mask) * micro.share,
         }
         if model.critic is not None:
-            values = values_of(model.critic, piece.ids, piece.mask)
+            values = values_of(model.critic, piece.ids, piece.mask, settings.group > 1)
             value_loss = clipped_value_loss(values, piece.values, piece.returns, piece.mask)
             loss = (policy_loss + settings.value * value_loss) * micro.share
             figures["value_loss"] = value_loss.detach() * micro.share
@@ -119,7 +121,7 @@ class Alignment:
         logprobs, reference = (self.log_probabilities(one, ids, mask) for one in (model.policy, self.reference))
         values = torch.zeros_like(logprobs)
         if (critic := model.critic) is not None:
-            values = in_parts(lambda some, real: values_of(critic, some, real), ids, mask)
+            values = in_parts(lambda some, real: values_of(critic, some, real, settings.group > 1), ids, mask)
         credit = algorithm.credit(Draft(mask, scores, logprobs, reference, values), settings)
         model.train()
         rollout = Rollout(ids, mask, finished, scores, logprobs, reference, values, *credit)
@@ -135,7 +137,8 @@ class Alignment:
 
     def log_probabilities(self, model: Decoder, ids: Tensor, mask: Tensor) -> Tensor:
         """[N, T] of what was written, under the distribution that a model draws from."""
-        return in_parts(lambda some, real: log_probabilities(model, some, real, self.settings.sampling)[0], ids, mask)
+        how = self.settings.sampling, self.settings.group > 1
+        return in_parts(lambda some, real: log_probabilities(model, some, real, *how)[0], ids, mask)
 
     def write(self, policy: Decoder, number: int) -> tuple[list[Sequence[int]], list[Completion], Tensor, Tensor]:
         """The prompts of rollout `number`, each as often as it has completions, these, and their scores [N], before and

@@ -9,7 +9,7 @@ from torch import Tensor
 from anatomia.generate.engine import Completion
 from anatomia.generate.sampling import Sampling, probabilities
 from anatomia.model.decoder import Decoder
-from anatomia.model.packed import packed_states
+from anatomia.model.packed import packed_states, shared_states
 from anatomia.model.scalar import ScalarModel
 from anatomia.objectives.cross_entropy import token_log_probabilities
 from anatomia.tokens.batches import pad_sequences
@@ -63,10 +63,18 @@ def lay_out(prompts: Sequence[Sequence[int]], completions: Sequence[Completion],
 PLAIN = Sampling()
 
 
-def log_probabilities(model: Decoder, ids: Tensor, mask: Tensor, sampling: Sampling = PLAIN) -> tuple[Tensor, Tensor]:
-    """log p of each completion token under the distribution that is drawn from, and that distribution's entropy, [N, T]
-    fp32 in nats with gradients; 0 outside the mask. ids: [N, T + 1] padded on the right. mask: [N, T]."""
-    states, targets = completion_states(model, ids, mask), ids[:, 1:][mask]
+def log_probabilities(
+    model: Decoder, ids: Tensor, mask: Tensor, sampling: Sampling = PLAIN, groups: bool = False
+) -> tuple[Tensor, Tensor]:
+    """log p of each completion token under the distribution that is drawn from, with gradients, and that distribution's
+    entropy, [N, T] fp32 in nats; 0 outside the mask.
+
+    Args:
+        ids: [N, T + 1] padded on the right. mask: [N, T].
+        groups: whether several completions have one prompt, which is then computed once for them where prompts are long
+            enough for that to pay.
+    """
+    states, targets = completion_states(model, ids, mask, groups), ids[:, 1:][mask]
     if sampling.plain:
         found, entropy = token_log_probabilities(states, model.output, targets)
     else:
@@ -100,17 +108,19 @@ def in_parts(score: Callable[[Tensor, Tensor], Tensor], ids: Tensor, mask: Tenso
     return torch.cat([score(*part) for part in zip(ids.split(ROWS), mask.split(ROWS), strict=True)])
 
 
-def values_of(critic: ScalarModel, ids: Tensor, mask: Tensor) -> Tensor:
-    """[N, T] the critic's value before each completion token; 0 outside the mask."""
-    values = critic.read(completion_states(critic.decoder, ids, mask))
+def values_of(critic: ScalarModel, ids: Tensor, mask: Tensor, groups: bool = False) -> Tensor:
+    """[N, T] the critic's value before each completion token; 0 outside the mask. Arguments as above."""
+    values = critic.read(completion_states(critic.decoder, ids, mask, groups))
     return torch.zeros(mask.shape, device=ids.device).masked_scatter(mask, values)
 
 
-def completion_states(model: Decoder, ids: Tensor, mask: Tensor) -> Tensor:
-    """[mask.sum(), width] the hidden states that predict the completions' tokens. ids: [N, T + 1]; mask: [N, T]."""
+def completion_states(model: Decoder, ids: Tensor, mask: Tensor, groups: bool) -> Tensor:
+    """[mask.sum(), width] the hidden states that predict the completions' tokens. Arguments as above."""
     lengths = (mask * torch.arange(1, ids.shape[1], device=ids.device)).amax(1).clamp(min=1)
     real = torch.arange(ids.shape[1] - 1, device=ids.device) < lengths[:, None]
-    return packed_states(model, ids[:, :-1], lengths)[mask[real]]
+    pays = groups and 2 * int(lengths.sum()) > 3 * int(mask.sum())
+    states = (shared_states if pays else packed_states)(model, ids[:, :-1], lengths)
+    return states[mask[real]]
 
 
 @torch.no_grad()
