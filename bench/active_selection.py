@@ -6,8 +6,8 @@ Simulated annotators rank some completions of a prompt at a time: each feels a c
 own (one in six guesses), and ties what feels nearly the same. All ways of asking have the same fit of scores
 (`feedback.davidson`). Others, who took no part, rank everything: *held-out tau* is the mean Kendall tau-b of the scores
 with their rankings. "random" draws prompt, completions and annotator; "question" has the same annotators in the same
-turns, and takes the prompt and completions that are most telling; "both" also takes the annotator. Prints how many
-rankings fewer it takes to reach, and keep, what asking at random has reached.
+turns, and takes the prompt and completions that are most telling; "annotator" draws these and takes whom to ask;
+"both" takes all. Prints how many rankings fewer it takes to reach, and keep, what asking at random has reached.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from anatomia.feedback.scores import Floats, linear_stars
 ERRORS = {"ada": 0.3, "bolek": 0.5, "celina": 0.6, "darek": 0.4, "ewa": 0.8, "zgaduj": 50.0}
 HELD_OUT = (0.3, 0.4, 0.5)
 TIE = 0.15
-WAYS = ("random", "question", "both")
+WAYS = ("random", "question", "annotator", "both")
 EVERY = 10  # rankings between two looks
 LEARN = 30  # rankings between two estimates of what prompts share
 
@@ -59,7 +59,7 @@ def curve(seed: int, way: str, prompts: int, completions: int, at_once: int, ran
             assert asked is not None
             annotator, question = asked
             prompt, shown = question.prompt, list(question.completions)
-        else:
+        if way in ("random", "annotator"):
             prompt = int(choice.integers(prompts))
             shown = sorted(choice.choice(completions, at_once, replace=False).tolist())
         groups = ranked(answers, truth[prompt, shown], ERRORS[annotator])
@@ -100,7 +100,7 @@ def main() -> None:
     print(f"{given.prompts} prompts of {given.completions}, {given.at_once} at once, {given.seeds} seeds")
     for share in (0.25, 0.5, 0.75, 1.0):
         at = int(given.rankings * share) // EVERY
-        for way in (1, 2):
+        for way in range(1, len(WAYS)):
             saved = 1 - needed(mean[way], mean[0, at - 1]) / (at * EVERY)
             each = [1 - needed(of[way], of[0, at - 1]) / (at * EVERY) for of in curves]
             print(

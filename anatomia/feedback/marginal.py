@@ -209,6 +209,7 @@ def _some(choices: Choices) -> Choices:
     before = np.cumsum(per_prompt[order]) - per_prompt[order]
     kept = np.zeros(len(choices.sizes), bool)
     kept[order[before < MOST_CHOICES]] = True
+    kept &= per_prompt > 0
     if kept.all():
         return choices
     number = np.cumsum(np.where(kept[prompt_of], 1, 0)) - 1

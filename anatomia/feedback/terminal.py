@@ -12,7 +12,7 @@ from anatomia.feedback.asking import Asker, Question
 from anatomia.feedback.ranking import Candidates, Groups, Ranking
 from anatomia.feedback.store import RankingStore
 
-LEARN = 20  # rankings between two estimates of what all prompts share
+LEARN = 50  # rankings between two estimates of what all prompts share
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 TEXTS = {
     "en": {
@@ -129,7 +129,9 @@ def _look(asker: Asker, waiting: Sequence[Candidates], store: RankingStore, anno
     for place, each in enumerate(waiting):
         rankings = standing.get(each.key, [])
         groups, names = [ranking.groups for ranking in rankings], [ranking.annotator for ranking in rankings]
-        if (groups, names) != (asker.prompts[place], asker.annotators[place]):
+        if relearn:
+            asker.prompts[place], asker.annotators[place] = groups, names
+        elif (groups, names) != (asker.prompts[place], asker.annotators[place]):
             asker.update(place, groups, names)
         own = (ranking.groups for ranking in rankings if ranking.annotator == annotator)
         placed = {index for ranked in own for group in ranked for index in group}
