@@ -92,7 +92,7 @@ def test_every_method_changes_the_policy(root: Path, method: str) -> None:
 def test_with_adapters_over_one_base(root: Path, method: str) -> None:
     """What comes out is a whole model, and the adapter beside it; the base is as it was."""
     chosen = recipe(method=method, group=2, rollouts=2, kl=0.1, epochs=1, adapter="lora", adapter_rank=4)
-    assert chosen.align.learning_rate == pytest.approx(2e-4)
+    assert chosen.align.learning_rate == chosen.finetune.model_validate({"adapter": "lora"}).learning_rate / 10
     made = run(Request(chosen, root, root / "run", until="align"), stages(), [], choose=lambda: MACHINE)
     before, after = (load_model(made[stage].path) for stage in ("finetune", "align"))
     assert after.adapter is None
