@@ -10,6 +10,7 @@ from rich.text import Text
 
 from anatomia.feedback.asking import Asker, Question
 from anatomia.feedback.ranking import Candidates, Groups, Ranking
+from anatomia.feedback.scores import Places
 from anatomia.feedback.store import RankingStore
 
 LEARN = 50  # rankings between two estimates of what all prompts share
@@ -128,7 +129,8 @@ def _look(asker: Asker, waiting: Sequence[Candidates], store: RankingStore, anno
     open_ = []
     for place, each in enumerate(waiting):
         rankings = standing.get(each.key, [])
-        groups, names = [ranking.groups for ranking in rankings], [ranking.annotator for ranking in rankings]
+        groups: list[Places] = [ranking.groups for ranking in rankings]
+        names = [ranking.annotator for ranking in rankings]
         if relearn:
             asker.prompts[place], asker.annotators[place] = groups, names
         elif (groups, names) != (asker.prompts[place], asker.annotators[place]):
