@@ -106,11 +106,11 @@ def test_rankings_alone_do_not_teach_to_read_the_prompt_and_matching_does(tmp_pa
         with torch.no_grad():
             model.score.zero_()
         objective = Preference(questions(256, 0), 16, 16, "pairwise", 0, matching)
-        how = settings(300, learning_rate=1e-2, checkpoint_seconds=1e9)
+        how = settings(400, learning_rate=5e-3, checkpoint_seconds=1e9)
         figures = train(model, objective, how, Ledger(), tmp_path / str(matching))
         assert figures["last_accuracy"] == 1.0
         found[matching] = right_subject(model)
-    assert found[1.0] > 0.95
+    assert found[1.0] > 0.9
     assert found[0.0] < 0.8
 
 
