@@ -94,14 +94,10 @@ def davidson_luce(
     return fit_choices(choices_of(prompts, sizes, annotators), spread, annotators is not None)
 
 
-def fit_choices(
-    choices: Choices, spread: float | None = None, reliability: bool = False, start: Shared | None = None
-) -> Fit:
-    """A fit to choices, beginning at `start` if given."""
-    shared = start or Shared(
-        np.zeros((choices.most_offered + 1, choices.most_tied)), np.ones(choices.annotators), spread or 1.0
-    )
-    errors = np.zeros(choices.annotators)
+def fit_choices(choices: Choices, spread: float | None = None, reliability: bool = False) -> Fit:
+    """A fit to choices; the spread of scores is estimated if None, the annotators' reliability if asked for."""
+    ties = np.zeros((choices.most_offered + 1, choices.most_tied))
+    shared, errors = Shared(ties, np.ones(choices.annotators), spread or 1.0), np.zeros(choices.annotators)
     if choices.count and (spread is None or reliability or choices.most_tied > 1):
         shared, errors = most_likely(choices, shared, spread is None, reliability)
     return Fit(shared, errors, tuple(posteriors(choices, shared)))
