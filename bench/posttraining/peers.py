@@ -86,7 +86,8 @@ def settings(words: set[str], directory: str, **more: Any) -> dict[str, Any]:
     if "shipped" not in words:
         usual |= {"gradient_checkpointing": False, "bf16": "fp32" not in words}
         usual |= {"torch_compile": True} if "compiled" in words else {}
-        usual |= {"train_sampling_strategy": "group_by_length"} if "grouped" in words else {}
+        if "grouped" in words:  # by a column that TRL would drop
+            usual |= {"train_sampling_strategy": "group_by_length", "remove_unused_columns": False}
     return usual | more
 
 
@@ -100,7 +101,11 @@ def sft(work: Path, data: dict[str, Any], words: set[str], clock: Clock, directo
     """Dialogues, about as many tokens an update as we take; a position is counted where it is predicted."""
     trainer, config = trl_trainer("sft")
     rows = [
-        {"input_ids": ids, "labels": [i if loss else -100 for i, loss in zip(ids, weights, strict=True)]}
+        {
+            "input_ids": ids,
+            "length": len(ids),
+            "labels": [i if loss else -100 for i, loss in zip(ids, weights, strict=True)],
+        }
         for ids, weights in data["dialogues"]
     ]
     context = 256
@@ -172,6 +177,7 @@ def dpo(work: Path, data: dict[str, Any], words: set[str], clock: Clock, directo
                 "prompt_ids": pair["chosen_ids"][:prompt],
                 "chosen_ids": pair["chosen_ids"][prompt:],
                 "rejected_ids": pair["rejected_ids"][prompt:],
+                "length": pair["length"],
             }
         )
     batch = {} if "shipped" in words else {"per_device_train_batch_size": options.PAIRS}
