@@ -41,6 +41,7 @@ CONTESTANTS = {
     "dpo": ([""], ["shipped", "", "grouped", "compiled"]),
 }
 UNITS = {"sft": "tokens/s", "pairs": "pairs/s", "rankings": "rankings/s", "dpo": "pairs/s"}
+PATIENCE = 600  # seconds for one contestant, compiling included
 Figures = dict[str, float]
 
 
@@ -71,13 +72,17 @@ def compete(task: str, work: Path, arguments: argparse.Namespace) -> dict[str, F
     """Everybody in turn at one task; the medians over the rounds."""
     mine, theirs = CONTESTANTS[task]
     names = [f"anatomia {words}".strip() for words in mine] + [f"trl {words}".strip() for words in theirs]
-    rounds = [{who: run_alone(who, task, work, arguments) for who in names} for _ in range(arguments.rounds)]
-    middle = {who: {key: statistics.median(one[who][key] for one in rounds) for key in rounds[0][who]} for who in names}
+    found: dict[str, list[Figures]] = {}
+    for _ in range(arguments.rounds):
+        for who in names:
+            if (one := run_alone(who, task, work, arguments)) is not None:
+                found.setdefault(who, []).append(one)
+    middle = {who: {key: statistics.median(one[key] for one in many) for key in many[0]} for who, many in found.items()}
     print(f"{task}, {UNITS.get(task, 'rollouts/s')}:")
     for who, one in middle.items():
         line = f"  {who:28} {one['rate']:10,.2f}   step {one['step']:6.3f} s   {one['memory']:7,.0f} MB"
         print(f"{line} (with imports {one['peak']:,.0f})", flush=True)
-    peers = [name for name in names if name.startswith("trl ") or name == "trl"]
+    peers = [name for name in middle if name.split()[0] == "trl"]
     best = max((name for name in peers if "shipped" not in name), key=lambda name: middle[name]["rate"])
     least = min(peers, key=lambda name: middle[name]["memory"])
     for who in names[: len(mine)]:
@@ -88,8 +93,8 @@ def compete(task: str, work: Path, arguments: argparse.Namespace) -> dict[str, F
     return middle
 
 
-def run_alone(who: str, task: str, work: Path, arguments: argparse.Namespace) -> Figures:
-    """A contestant's figures, from a process of its own."""
+def run_alone(who: str, task: str, work: Path, arguments: argparse.Namespace) -> Figures | None:
+    """A contestant's figures, from a process of its own; None, which is said, where a peer fails or takes too long."""
     name, *words = who.split()
     python = arguments.ppo if (name, task) == ("trl", "ppo") else sys.executable
     module = "bench.posttraining.ours" if name == "anatomia" else "bench.posttraining.peers"
@@ -99,9 +104,16 @@ def run_alone(who: str, task: str, work: Path, arguments: argparse.Namespace) ->
     more = [f"--seconds={arguments.seconds}", f"--threads={arguments.threads}"]
     more += ["--processor"] if arguments.processor else []
     command = [python, "-m", module, str(work), task, *words, *more]
-    made = subprocess.run(command, env=environment, capture_output=True, text=True)
-    if made.returncode:
-        raise SystemExit(f"{who} failed at {task}:\n{made.stderr}")
+    try:
+        made = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+        trouble = made.stderr if made.returncode else ""
+    except subprocess.TimeoutExpired:
+        trouble = f"more than {PATIENCE} seconds"
+    if trouble and name == "anatomia":
+        raise SystemExit(f"{who} failed at {task}:\n{trouble}")
+    if trouble:
+        print(f"{who} is left out of {task}: {trouble.strip().splitlines()[-1]}", flush=True)
+        return None
     found: Figures = json.loads(made.stdout.splitlines()[-1])
     return found
 
