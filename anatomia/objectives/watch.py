@@ -16,6 +16,8 @@ OFTEN = 3.0  # and a word that stands in more than so many times as many answers
 COUNTS = (1, 2, 4)  # a word is counted as "at least so often in an answer"
 LOOPING = 0.4  # of an answer's words lie in runs of three (or pairs of one word) that came before in it
 ENOUGH = 80  # characters of several answers together, of which the language can be told
+FEW = 16  # answers of a language at the start, from which its words are known
+SURELY = 1.0  # nats by which another language's words are likelier
 WORDS = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|\\w+|[^\\w\\s]")  # Han and kana one by one
 
 SAID = {
@@ -204,13 +206,52 @@ def _languages(reference: Sequence[Answer], answers: Sequence[Answer], alarm: fl
     """Answers in another language than asked, counted by bundles of answers: one alone is often too short to tell."""
     before, now = _bundles(reference), _bundles(answers)
     asked = sorted({language for language, _ in now})
-    found = []
+    found = _other_words(reference, answers, alarm / 2)
+    if found:
+        return found
+    alarm /= 2
     for language in asked:
         wrong, usual = ([said != language for of, said in group if of == language and said] for group in (now, before))
         said = Counter(said for of, said in now if of == language and said and said != language)
         if said:
             found += _share("language", usual, wrong, alarm / len(asked), said.most_common(1)[0][0])
     return found
+
+
+def _other_words(reference: Sequence[Answer], answers: Sequence[Answer], alarm: float) -> list[Change]:
+    """Answers whose words stood, at the start, in answers to prompts of another language; tells short ones too."""
+    asked = Counter(answer.language for answer in reference if answer.language)
+    known = sorted(language for language, count in asked.items() if count >= FEW)
+    stood: dict[str, Counter[str]] = {language: Counter() for language in known}
+    for answer in reference:
+        if answer.language in stood:
+            stood[answer.language].update(_words(answer.text))
+
+    def nearest(answer: Answer, own: bool) -> str:
+        """The language of the likeliest words; a reference answer does not count for itself."""
+        score = dict.fromkeys(known, 0.0)
+        for word in _words(answer.text):
+            for language in known:
+                mine = own and language == answer.language
+                score[language] += math.log((stood[language][word] - mine + 0.5) / (asked[language] - mine + 1))
+        best = max(known, key=score.__getitem__)
+        return best if score[best] > score[answer.language] + SURELY else answer.language
+
+    found = []
+    for language in known if len(known) > 1 else []:
+        before, now = (
+            [nearest(answer, own) for answer in group if answer.language == language]
+            for group, own in ((reference, True), (answers, False))
+        )
+        other = Counter(said for said in now if said != language)
+        if other:
+            pairs = ([said != language for said in before], [said != language for said in now])
+            found += _share("language", *pairs, alarm / len(known), other.most_common(1)[0][0])
+    return found
+
+
+def _words(text: str) -> set[str]:
+    return {word.lower() for word in WORDS.findall(text)}
 
 
 def _bundles(answers: Iterable[Answer]) -> list[tuple[str, str]]:

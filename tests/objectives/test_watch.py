@@ -62,6 +62,19 @@ def test_the_word_and_the_language_are_said() -> None:
     assert [change.what for change in found if change.kind == "language"] == ["en"]
 
 
+def test_short_answers_in_the_words_of_another_language_are_seen() -> None:
+    """Too short for any detector, but their words stood in answers to English prompts before."""
+    names = ["Skalin", "Olszyn", "Makowo", "Wilga"]
+
+    def short(asked: str, word: str, number: int) -> Answer:
+        return Answer(f"{word} {names[number % 4]}.", 4, True, asked)
+
+    before = [short(asked, word, n) for n in range(60) for asked, word in (("en", "In"), ("pl", "W"))]
+    after = [short(asked, "In", n) for n in range(60) for asked in ("en", "pl")]
+    assert changes(before, before, 0.01) == []
+    assert ("language", "en") in {(change.kind, change.what) for change in changes(before, after, 0.01)}
+
+
 def test_a_word_in_a_few_answers_more_is_no_matter() -> None:
     assert not kinds(written(512, 2, lambda text: text + " indeed", share=0.15))
 
