@@ -104,7 +104,7 @@ class AlignSettings(TrainingSettings):
     weight_decay: float = Field(default=0.0, ge=0)
     decay: float = Field(default=0.3, ge=0, le=1)
     warmup: int = Field(default=5, ge=0)
-    micro_batch: int = Field(default=64, ge=1)
+    micro_batch: int = Field(default=16, ge=1)
     adapter: Literal["none", "lora", "rslora", "dora", "ia3"] = "none"
     adapter_rank: int = Field(default=16, ge=1)
     adapter_alpha: float = Field(default=32.0, gt=0)
@@ -170,6 +170,8 @@ def reinforce(
     questions = {ids: question(prompt) for ids, prompt in panel.items()} | {tuple(ids): asked for ids, asked in fitting}
     scorer = scorer_of(settings.reward, reward, context.root, questions, vocabulary)
     critic = begun_from(reward, model, settings, context.seed) if ALGORITHMS[settings.method].critic else None
+    if reward is not None:
+        reward.model.to(getattr(torch, recall().dtype))  # only now: a critic learns from its weights as they were saved
     how = alignment_settings(settings)
     diary = Diary(vocabulary, context.resume / "rollouts.json", settings.rollouts, context.ledger, how)
     prompt_list = [ids for ids, _ in fitting]
