@@ -25,6 +25,7 @@ RUN, SHOW = (
         "generation",
         "dialogue",
         "ranking",
+        "training",
     ),
 )
 SHARED = {"world": "corpus", "model": "pretrain", "instructions": "finetune"}  # sections that another stage's page describes

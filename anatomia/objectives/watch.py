@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from anatomia.text.language import detect
 
-LONGER, SHORTER = 1.5, 0.5  # a mean length beyond these multiples of the reference's is another way of answering
+LONGER, SHORTER = 1.5, 1 / 3  # a mean length beyond these multiples of the reference's is another way of answering
 MORE = 0.2  # a share of answers that grew by more than this is one too
 OFTEN = 3.0  # and a word that stands in more than so many times as many answers
 COUNTS = (1, 2, 4)  # a word is counted as "at least so often in an answer"
