@@ -14,11 +14,10 @@ from anatomia.model.checkpoint import load_config, load_scalar
 from anatomia.model.decoder import Decoder
 from anatomia.objectives.scoring import RewardModel
 from anatomia.objectives.watched import Panel
-from anatomia.stages.dialogues import load_prompts, messages, world_of
+from anatomia.stages.dialogues import ids_of, load_prompts, world_of
 from anatomia.stages.stage import Context
 from anatomia.text.dialogue import Dialogue
 from anatomia.text.language import detect
-from anatomia.tokens.dialogue import prompt_ids
 from anatomia.tokens.vocabulary import Vocabulary
 from anatomia.world import World
 
@@ -54,7 +53,7 @@ def panel_prompts(
     """Prompts for the panel by their ids, of the kind that is learnt from, in at most `room` tokens; those that the
     world's judge knows alone, where there are some."""
     drawn = load_prompts(context, patterns, "align.prompts", ASKED, held_out=False, purpose="to watch")
-    fitting = {tuple(prompt_ids(vocabulary, messages(prompt))): prompt for prompt in drawn}
+    fitting = {tuple(ids_of(vocabulary, prompt)): prompt for prompt in drawn}
     fitting = {ids: prompt for ids, prompt in fitting.items() if len(ids) <= room}
     return {ids: prompt for ids, prompt in fitting.items() if "question_id" in prompt.meta} or fitting
 
