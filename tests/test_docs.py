@@ -28,7 +28,7 @@ RUN, SHOW = (
         "training",
     ),
 )
-SHARED = {"world": "corpus", "model": "pretrain", "instructions": "finetune"}  # sections that another stage's page describes
+SHARED = {"world": "corpus", "model": "pretrain", "instructions": "finetune"}  # sections on other stages' pages
 
 
 @cache
