@@ -1,4 +1,4 @@
-"""What the stages say about models: preferences with ties, calibration of a reward model, pages of a diary."""
+"""What the stages say about models: preferences with ties, pages of a diary."""
 
 import errno
 import math
@@ -11,11 +11,11 @@ import torch
 
 from anatomia.base.events import Ledger
 from anatomia.feedback.ranking import Ranking
-from anatomia.objectives.judged import UNPLACED, Judged
+from anatomia.objectives.judged import UNPLACED
 from anatomia.objectives.rollout import Rollout
 from anatomia.stages.align import Diary
 from anatomia.stages.answers import preferred
-from anatomia.stages.reward import judge, places
+from anatomia.stages.reward_data import places
 from anatomia.tokens.vocabulary import train_vocabulary
 
 
@@ -48,49 +48,6 @@ def test_questions_without_a_verdict_are_left_out() -> None:
     rows.append({"greedy": {"new": {"verdict": None}, "old": {"verdict": None}}})
     found = preferred(rows, "greedy", "new", "old")
     assert (found["wins"], found["ties"], found["losses"]) == (4, 0, 0)
-
-
-def pair(*ranks: tuple[int, ...]) -> Judged:
-    return Judged(tuple((n,) for n in range(len(ranks[0]))), ranks)
-
-
-def test_a_reward_model_is_judged_over_untied_pairs() -> None:
-    """Three pairs in a total order, one of them wrong; a tie and an unplaced completion say nothing."""
-    items = [pair((0, 1, 2)), pair((0, 0)), pair((0, UNPLACED))]
-    found = judge(items, [np.array([1.0, 3.0, 0.0]), np.array([5.0, 0.0]), np.array([0.0, 1.0])])
-    assert found["pairs"] == 3
-    assert found["accuracy"] == pytest.approx(2 / 3, abs=1e-4)
-    differences = [-2.0, 1.0, 3.0]
-    expected = np.mean([math.log1p(math.exp(-d)) for d in differences])
-    assert found["log_loss"] == pytest.approx(expected, abs=1e-4)
-    assert judge([pair((0, 0))], [np.zeros(2)]) == {}
-
-
-def drawn(sharpness: float) -> dict[str, Any]:
-    """Pairs whose better one is drawn with the probability that the scores say, times a wrong sharpness."""
-    chance = np.random.default_rng(0)
-    items, scores = [], []
-    for difference in chance.normal(0, 2, 4_000):
-        first = chance.random() < 1 / (1 + math.exp(-difference))
-        items.append(pair((0, 1) if first else (1, 0)))
-        scores.append(np.array([difference * sharpness, 0.0]))
-    return judge(items, scores)
-
-
-def test_calibration_knows_who_can_be_believed() -> None:
-    honest, boastful, timid = drawn(1.0), drawn(3.0), drawn(0.2)
-    assert honest["calibration_error"] < 0.03
-    assert boastful["calibration_error"] > 0.08
-    assert timid["calibration_error"] > 0.08
-    assert honest["log_loss"] < min(boastful["log_loss"], timid["log_loss"])
-    assert honest["accuracy"] == boastful["accuracy"] == timid["accuracy"]
-    low, high = honest["accuracy_interval"]
-    assert low < honest["accuracy"] < high
-    assert high - low < 0.04
-    bins = honest["calibration"]
-    assert sum(row["count"] for row in bins) == 4_000
-    assert all(abs(row["predicted"] - row["observed"]) < 0.08 for row in bins if row["count"] > 200)
-    assert all(row["observed"] > row["predicted"] for row in timid["calibration"] if row["count"] > 200)
 
 
 def test_groups_become_places() -> None:
