@@ -118,7 +118,7 @@ def test_peft_reads_what_is_written_here(pair: tuple[Any, Decoder], kind: Kind, 
 @models
 @kinds
 def test_what_peft_saves_is_read_and_learns_alike(pair: tuple[Any, Decoder], kind: Kind, tmp_path: Path) -> None:
-    """The logits and every gradient of a step, to 1e-5."""
+    """The logits to 1e-5, and every gradient of a step to 3e-5 of its norm, which 32 bits leave."""
     theirs, ours = pair
     wrapped = peft.get_peft_model(theirs, settings(kind, ours.config)).eval()
     shaken(wrapped)
@@ -137,7 +137,7 @@ def test_what_peft_saves_is_read_and_learns_alike(pair: tuple[Any, Decoder], kin
     assert mine.keys() == expected.keys()
     for key, gradient in expected.items():
         assert gradient.norm() > 0
-        assert (mine[key] - gradient).norm() < 1e-5 * gradient.norm() + 1e-7, key
+        assert (mine[key] - gradient).norm() < 3e-5 * gradient.norm() + 1e-7, key
     assert all(weight.grad is None for name, weight in ours.named_parameters() if not name.startswith("adapters"))
 
 
