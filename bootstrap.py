@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "anatomia-setup"
 TORCH = "torch==2.13.0"
+PEERS = ("verl==0.9.1",)  # what only tests/parity runs, without what it depends on, beside the other packages
 SCRIPTS = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = SCRIPTS / ("python.exe" if os.name == "nt" else "python")
 CHECKS = (
@@ -80,6 +81,8 @@ def set_up(tests: bool) -> None:
     pip("install", TORCH)
     say("installing anatomia and what it needs")
     pip("install", "-c", str(ROOT / "constraints.txt"), "-e", f"{ROOT}[test]" if tests else str(ROOT))
+    if tests:
+        pip("install", "--no-deps", "--no-compile", "--upgrade", "--target", str(VENV / "peers"), *PEERS)
     STAMP.write_text(wanted + (" tests" if tests else ""))
 
 

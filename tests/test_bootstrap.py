@@ -41,11 +41,13 @@ def test_installs_torch_first_and_only_what_changed(
     assert len(calls) == 2
     bootstrap.set_up(tests=True)
     assert calls[3][-1] == f"{tmp_path}[test]"
+    assert "--no-deps" in calls[4], "what tests compare with replaces nothing"
+    assert "--target" in calls[4]
     bootstrap.set_up(tests=False)
-    assert len(calls) == 4
+    assert len(calls) == 5
     (tmp_path / "constraints.txt").write_text("torch==2.13.0\nnumpy<3\n", encoding="utf-8")
     bootstrap.set_up(tests=False)
-    assert calls[5][-1] == f"{tmp_path}[test]"
+    assert calls[6][-1] == f"{tmp_path}[test]"
 
 
 def test_a_setup_cut_short_is_done_again(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
