@@ -25,4 +25,4 @@ def _before(recipe: Any) -> tuple[str, ...]:
     return tuple(stage.name for stage in stages() if stage.name != STAGE.name and stage.enabled(recipe))
 
 
-STAGE = Stage(name="report", version=1, sections=("report",), run=run, parents=_before)
+STAGE = Stage(name="report", version=2, sections=("report",), run=run, parents=_before)

@@ -279,8 +279,45 @@ def rank(rng: random.Random) -> dict[str, Any]:
         "linear": [4.79, 2.92, 1.67, 0.62],
         "bradley_terry": [5.0, 2.61, 1.84, 0.0],
         "plackett_luce": [5.0, 2.75, 1.58, 0.0],
+        "davidson": [4.9, 2.7, 1.7, 0.1],
     }
-    return {"specimens": {"rankings": [ranking]}, "metrics": {"rankings": 4096, "annotators": 4, "agreement": 0.68}}
+    stars = {"completions": ANSWERS, "davidson": ranking["davidson"]}
+    stars["davidson_interval"] = [[4.1, 5.0], [1.9, 3.4], [0.8, 2.9], [0.0, 1.2]]
+    figures = (("simulated:Halina", 1.12, 0.05), ("simulated:Oskar", 0.97, 0.04), ("simulated:June", 0.21, 0.06))
+    people = [
+        {
+            "name": name,
+            "rankings": 1024,
+            "reliability": value,
+            "reliability_error": error,
+            "careless": value + 2 * error < 0.5,
+            "contrary": False,
+        }
+        for name, value, error in (*figures, ("Anna", 1.4, 0.3))
+    ]
+    names = [one["name"] for one in people]
+    pairs = [
+        {
+            "annotators": [one, other],
+            "prompts": 1000,
+            "kendall_tau": round(rng.uniform(-0.2, 0.9), 4),
+            "krippendorff_alpha": round(rng.uniform(0.2, 0.9), 4),
+            "cohen_kappa": None if other == "Anna" else 0.5,
+        }
+        for place, one in enumerate(names)
+        for other in names[place + 1 :]
+    ]
+    return {
+        "files": {"stars.jsonl": [stars], "annotators.json": {"annotators": people, "pairs": pairs}},
+        "specimens": {"rankings": [ranking]},
+        "metrics": {
+            "rankings": 4096,
+            "annotators": 4,
+            "tied_share": 0.31,
+            "same_order": 0.87,
+            "krippendorff_alpha": 0.68,
+        },
+    }
 
 
 def reward(rng: random.Random) -> dict[str, Any]:

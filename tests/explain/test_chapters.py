@@ -8,8 +8,7 @@ import pytest
 from anatomia.base.artifact import Artifact
 from anatomia.explain.chapters.corpus import difference, reason, shorten
 from anatomia.explain.chapters.evaluation import in_context, opening
-from anatomia.explain.chapters.feedback import stars
-from anatomia.explain.chapters.shared import spread
+from anatomia.explain.chapters.shared import spread, stars
 from anatomia.explain.gather import View
 from anatomia.explain.texts import Both
 from anatomia.text.document import Document

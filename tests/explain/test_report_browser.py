@@ -114,6 +114,18 @@ def test_credit_can_be_seen_four_ways(browser: Any, address: str) -> None:
     assert len(colours) == 4
 
 
+def test_agreement_can_be_seen_three_ways_and_a_cell_tells_what_it_rests_on(browser: Any, address: str) -> None:
+    page, _ = visit(browser, address, locale="pl-PL")
+    seen = set()
+    for measure in ("kendall_tau", "krippendorff_alpha", "cohen_kappa"):
+        page.locator(f"label[for=agreement-{measure}]").click()
+        assert page.locator(".agreement .measure:visible").count() == 1
+        seen.add(page.locator(".agreement .measure:visible td").nth(2).inner_text())
+    assert len(seen) == 3
+    page.locator(".agreement .measure:visible td").nth(2).hover()
+    assert page.locator("#tip").inner_text() == "Halina i\u00a0Oskar, wspólne pytania: 1000"
+
+
 def test_everything_can_be_read_without_javascript(browser: Any, address: str) -> None:
     page, _ = visit(browser, address, java_script_enabled=False)
     assert page.locator("h1").inner_text() == "Anatomy of a language model"

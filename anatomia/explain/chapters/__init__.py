@@ -5,8 +5,9 @@ from collections.abc import Callable
 from anatomia.explain.chapters.alignment import align
 from anatomia.explain.chapters.corpus import corpus, tokenizer
 from anatomia.explain.chapters.evaluation import evaluate, opening
-from anatomia.explain.chapters.feedback import rank, sample
+from anatomia.explain.chapters.ranking import rank
 from anatomia.explain.chapters.reward import reward
+from anatomia.explain.chapters.sampling import sample
 from anatomia.explain.chapters.shared import Chapter
 from anatomia.explain.chapters.training import finetune, pretrain
 from anatomia.explain.gather import View

@@ -1,10 +1,8 @@
 """The reward model: what it learnt to predict, what it is worth beside people, and where it can be had."""
 
-from collections.abc import Callable
 from typing import Any
 
-from anatomia.explain.chapters.feedback import stars
-from anatomia.explain.chapters.shared import Chapter, chapter, known, two
+from anatomia.explain.chapters.shared import Chapter, chapter, known, ranged, stars, two
 from anatomia.explain.charts import Series, bubbles, line_chart
 from anatomia.explain.gather import View
 from anatomia.explain.texts import Both, number, percent, text
@@ -70,26 +68,6 @@ def worth(view: View) -> list[dict[str, Any]]:
         rows = [ranged(WHO[who], who, figure, least, 1.0, show) for who, figure in figures.items()]
         measures.append({"name": name, "rows": rows})
     return measures
-
-
-def ranged(
-    colour: str, name: str, figure: dict[str, float], least: float, most: float, show: Callable[[float], Both]
-) -> dict[str, Any]:
-    """A figure with its interval on an axis from `least` to `most`: places in percent."""
-
-    def place(x: float) -> float:
-        return 100 * (min(max(x, least), most) - least) / (most - least)
-
-    return {
-        "colour": colour,
-        "name": name,
-        "left": place(figure["low"]),
-        "width": place(figure["high"]) - place(figure["low"]),
-        "at": place(figure["value"]),
-        "zero": place(0.0) if least < 0 else None,
-        "value": show(figure["value"]),
-        "interval": text("reward.interval", low=show(figure["low"]), high=show(figure["high"])),
-    }
 
 
 def sureness(view: View) -> Both:

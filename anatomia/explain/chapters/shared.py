@@ -1,5 +1,6 @@
 """What a chapter is, and what several chapters need."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -86,3 +87,30 @@ def bars(candidates: list[dict[str, Any]], chosen: str, most: int = 6) -> dict[s
         "left": 100 * left,
         "rest": percent(left, 1),
     }
+
+
+def ranged(
+    colour: str, name: str, figure: dict[str, float], least: float, most: float, show: Callable[[float], Both]
+) -> dict[str, Any]:
+    """A figure with its interval on an axis from `least` to `most`: places in percent."""
+
+    def place(x: float) -> float:
+        return 100 * (min(max(x, least), most) - least) / (most - least)
+
+    return {
+        "colour": colour,
+        "name": name,
+        "left": place(figure["low"]),
+        "width": place(figure["high"]) - place(figure["low"]),
+        "at": place(figure["value"]),
+        "zero": place(0.0) if least < 0 else None,
+        "value": show(figure["value"]),
+        "interval": text("reward.interval", low=show(figure["low"]), high=show(figure["high"])),
+    }
+
+
+def stars(value: float | None) -> dict[str, Any]:
+    """A number of stars and how much of five stars to fill, in percent; what was not ranked gets a dash."""
+    if value is None or math.isnan(value):
+        return {"value": "–", "fill": 0.0}
+    return {"value": number(value, 1), "fill": round(max(0.0, min(5.0, value)) * 20, 1)}

@@ -29,7 +29,7 @@
   };
   const hide = () => { tip.hidden = true; if (hot) { hot.classList.remove("hot"); hot = null; } };
   const describe = (element) => {
-    if (element.dataset.tip) return element.dataset.tip;
+    if (element.dataset.tip) return (root.lang === "pl" && element.dataset.tipPl) || element.dataset.tip;
     const names = all(".names > span", element.closest(".credit")).map((e) => (e.querySelector(`.${root.lang}`) || e).textContent);
     return element.dataset.v.split(",").map((value, i) => `${names[i]}: ${write(value, Math.abs(value) < 0.1 ? 6 : 3)}`).join("\n");
   };
