@@ -143,14 +143,14 @@ def ranking(
     most: Annotated[int, Parameter(help="Show so many prompts.")] = 3,
     as_json: Json = False,
 ) -> None:
-    """Rankings and the stars they become: spread evenly, by Bradley-Terry and by Plackett-Luce.
+    """Rankings, the stars they become four ways and how sure they are, and how far annotators agree.
 
     **Examples**
 
     - `anatomia show ranking runs/world`
     - `anatomia show ranking "b > a = d > c; a > b > c > d"`
     """
-    from anatomia.explain.render import render_ranking
+    from anatomia.explain.rankings import render_ranking
     from anatomia.explain.show import show_ranking
 
     path = Path(rankings)

@@ -118,30 +118,6 @@ def render_dialogue(shown: dict[str, Any], language: str = "en") -> RenderableTy
     )
 
 
-def render_ranking(shown: dict[str, Any], language: str = "en") -> RenderableType:
-    """Everyone's order and the stars by the three methods; simulated annotators are marked as such."""
-    parts: list[RenderableType] = []
-    for ranking in shown["rankings"]:
-        if ranking["prompt"]:
-            parts.append(Text(ranking["prompt"], Style(italic=True)))
-        for annotator in ranking["annotators"]:
-            kind, _, name = annotator["name"].partition(":")
-            label = f"{name} ({plain('page.simulated', language)})" if kind == "simulated" else annotator["name"]
-            order = " > ".join(" = ".join(letter(index) for index in group) for group in annotator["groups"])
-            parts.append(Text.assemble((f"{label}  ", SOFT), order))
-        table = Table(box=None, padding=(0, 2, 0, 0))
-        table.add_column("")
-        table.add_column(plain("rank.completion", language), overflow="fold")
-        methods = ("linear", "bradley_terry", "plackett_luce")
-        for method in methods:
-            table.add_column(plain(f"rank.{method}", language), no_wrap=True)
-        for index, completion in enumerate(ranking["completions"]):
-            cells = [starred(ranking[method][index], language) for method in methods]
-            table.add_row(letter(index), Text("" if completion == letter(index) else completion), *cells)
-        parts += [Text(), table, Text()]
-    return Group(*parts[:-1])
-
-
 @dataclass(frozen=True)
 class Shown:
     """One thing in colours, and with signs instead where there are none."""
@@ -197,19 +173,6 @@ def odds(candidates: Sequence[dict[str, Any]], right: str, language: str) -> Sho
         line.append(token, CHOSEN if here else Style()).append(chance, Style() if here else SOFT)
         signs.append((set_off(token) if here else token) + chance)
     return Shown(line, signs)
-
-
-def starred(value: float | None, language: str) -> Text:
-    """Stars as signs and as a number; a dash for what nobody placed."""
-    if value is None:
-        return Text("–", SOFT)
-    whole = round(value)
-    return Text.assemble(("★" * whole, "yellow"), ("☆" * (5 - whole), SOFT), f" {say(value, language, 2)}")
-
-
-def letter(index: int) -> str:
-    """a, b, c…"""
-    return chr(ord("a") + index) if index < 26 else str(index + 1)
 
 
 def empty_share(rows: Sequence[dict[str, Any]]) -> float:

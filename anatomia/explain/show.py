@@ -143,7 +143,7 @@ def show_dialogue(messages: Messages, tokenizer: Path) -> dict[str, Any]:
 
 
 def show_ranking(rankings: str | Path, most: int = 3, language: str = "en") -> dict[str, Any]:
-    """Rankings and the stars they become by the three methods.
+    """Rankings, the stars they become four ways with intervals, and how far annotators are to be believed and agree.
 
     Args:
         rankings: orders such as "b > a = d > c", one per line or separated by semicolons, each by another annotator;
@@ -151,15 +151,28 @@ def show_ranking(rankings: str | Path, most: int = 3, language: str = "en") -> d
         most: prompts of a file to show; those with the most different answers come first, having the most to say.
         language: "en" or "pl", of what is said of an order that cannot be read.
 
+    Returns:
+        `rankings`; `annotators` and `pairs` as in the stage's annotators.json, out of all prompts; `tie`, how often
+        two equally good answers are called tied.
+
     Raises:
         UserError: an order cannot be read, or the file holds no ranking.
     """
-    from anatomia.feedback.ranked import by_prompt, score
+    from anatomia.feedback.agreement import annotators_agreement
+    from anatomia.feedback.ranked import believed, by_prompt, score, who_ranked
     from anatomia.feedback.sources import read_rankings
 
     found = orders(rankings, language) if isinstance(rankings, str) else list(read_rankings([rankings]))
     if not found:
         raise UserError(f"{rankings} holds no ranking that can be read; give a rankings.jsonl")
+    prompts = by_prompt(found)
+    fit, annotators = believed(prompts)
+    pairs = annotators_agreement(
+        [[ranking.groups for ranking in group] for group in prompts],
+        [[ranking.annotator for ranking in group] for group in prompts],
+        [len(group[0].completions) for group in prompts],
+    )
+    chosen = sorted(range(len(prompts)), key=lambda place: _sameness(prompts[place]))[:most]
     return {
         "rankings": [
             {
@@ -167,9 +180,12 @@ def show_ranking(rankings: str | Path, most: int = 3, language: str = "en") -> d
                 "completions": list(ranked.candidates.completions),
                 "annotators": [{"name": r.annotator, "groups": [list(g) for g in r.groups]} for r in ranked.rankings],
                 **ranked.stars(),
+                "davidson_interval": ranked.between(),
             }
-            for ranked in score(sorted(by_prompt(found), key=_sameness)[:most], 0.0)
-        ]
+            for ranked in score([prompts[place] for place in chosen], 0.0, fit=fit.of(chosen))
+        ],
+        **who_ranked(annotators, pairs),
+        "tie": round(fit.tie, 4),
     }
 
 

@@ -14,7 +14,7 @@ prompt being normal with mean 0 and that spread. Given these, scores are the mod
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -23,6 +23,8 @@ from anatomia.feedback.choices import Choices, Floats, choices_of
 from anatomia.feedback.marginal import most_likely
 from anatomia.feedback.posteriors import Block, Shared, posteriors
 from anatomia.feedback.scores import STARS, Places, scores_to_stars
+
+NEVER = 1e-9  # a chance taken for so much at least, as the odds of none are not finite
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,25 @@ class Fit:
             centre = np.eye(n) - 1 / n
             found.append(centre @ block.covariance @ centre)
         return self._by_prompt(found)
+
+    def of(self, prompts: Sequence[int]) -> "Fit":
+        """The same of these prompts alone, given by number, which become 0, 1, … in this order."""
+        place = {prompt: number for number, prompt in enumerate(prompts)}
+        blocks = []
+        for block in self.blocks:
+            kept = [row for row, prompt in enumerate(block.prompts.tolist()) if prompt in place]
+            numbers = np.array([place[int(block.prompts[row])] for row in kept], dtype=block.prompts.dtype)
+            blocks.append(Block(numbers, block.flat[kept], block.mode[kept], block.covariance[kept]))
+        return replace(self, blocks=tuple(blocks))
+
+    @property
+    def tie(self) -> float:
+        """How often an annotator of the usual reliability calls two completions tied that are equally good."""
+        most_offered, most_tied = self.shared.ties.shape
+        if most_offered < 3 or most_tied < 2:
+            return 0.0
+        readily = float(np.exp(self.shared.ties[2, 1]))
+        return readily / (2 + readily)
 
     def _by_prompt(self, blocks: Sequence[Floats]) -> list[Floats]:
         found: dict[int, Floats] = {}
@@ -120,7 +141,7 @@ def star_intervals(scores: Floats, covariance: Floats, level: float = 0.95) -> F
     slope = 1 / (2 + np.exp(scores[:, None] - scores) + np.exp(scores - scores[:, None]))
     np.fill_diagonal(slope, 0.0)
     slope = (np.diag(slope.sum(1)) - slope) / (n - 1)
-    share = scores_to_stars(scores) / STARS
+    share = np.clip(scores_to_stars(scores) / STARS, NEVER, 1 - NEVER)
     width = NormalDist().inv_cdf(0.5 + level / 2) * np.sqrt(np.einsum("ij,jk,ik->i", slope, covariance, slope))
     odds, width = np.log(share / (1 - share)), width / (share * (1 - share))
     return np.asarray(STARS / (1 + np.exp(-np.stack([odds - width, odds + width], 1))))

@@ -3,13 +3,15 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from anatomia.feedback.davidson import Fit, davidson, star_intervals
 from anatomia.feedback.ranking import Candidates, Ranking, name_of
 from anatomia.feedback.scores import Floats, bradley_terry, linear_stars, plackett_luce, scores_to_stars, wins
+
+MOST_SHOWN = 200  # annotators, and pairs of them
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,12 @@ class Ranked:
         return {
             way: [None if np.isnan(value) else round(float(value), 4) for value in stars] for way, stars in ways.items()
         }
+
+    def between(self) -> list[list[float] | None]:
+        """`intervals` as JSON values: null for a completion that nobody placed."""
+        return [
+            None if np.isnan(low) else [round(float(low), 4), round(float(high), 4)] for low, high in self.intervals
+        ]
 
 
 @dataclass(frozen=True)
@@ -149,6 +157,27 @@ def _intervals(scores: Floats, covariance: Floats, placed: Floats) -> Floats:
     kept = np.flatnonzero(placed == 0)
     found[kept] = star_intervals(scores[kept], covariance[np.ix_(kept, kept)])
     return found
+
+
+def who_ranked(annotators: Sequence[Annotator], pairs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """annotators.json: how reliable each of the most diligent annotators is, and how far each two of them agree."""
+    return {
+        "annotators": [
+            {
+                "name": one.name,
+                "rankings": one.rankings,
+                "reliability": round(one.reliability, 4),
+                "reliability_error": round(one.error, 4),
+                "careless": one.careless,
+                "contrary": one.contrary,
+            }
+            for one in annotators[:MOST_SHOWN]
+        ],
+        "pairs": [
+            {name: round(value, 4) if isinstance(value, float) else value for name, value in pair.items()}
+            for pair in pairs[:MOST_SHOWN]
+        ],
+    }
 
 
 def held_out_prompts(candidates: Sequence[Candidates], fraction: float) -> set[str]:

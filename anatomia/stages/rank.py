@@ -13,7 +13,7 @@ from anatomia.base.files import read_jsonl, write_json, write_jsonl
 from anatomia.base.globs import expand
 from anatomia.base.settings import Settings
 from anatomia.feedback.agreement import annotators_agreement, kendall_tau_b, order_kappas, rankings_agreement
-from anatomia.feedback.ranked import Annotator, Ranked, believed, by_prompt, score
+from anatomia.feedback.ranked import Annotator, Ranked, believed, by_prompt, score, who_ranked
 from anatomia.feedback.ranking import Candidates, Ranking
 from anatomia.feedback.sources import read_rankings
 from anatomia.feedback.store import STORE, RankingStore
@@ -25,7 +25,6 @@ from anatomia.world import SimulatedRankers, World
 
 WORLD = "world"
 SPECIMENS = 8
-MOST_SHOWN = 200  # annotators, and pairs of them
 
 
 class RankSettings(Settings):
@@ -153,30 +152,7 @@ def line_of_stars(one: Ranked) -> dict[str, Any]:
         "annotators": len(one.rankings),
         "split": one.split,
         **one.stars(),
-        "davidson_interval": [
-            None if np.isnan(low) else [round(float(low), 4), round(float(high), 4)] for low, high in one.intervals
-        ],
-    }
-
-
-def who_ranked(annotators: Sequence[Annotator], pairs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """annotators.json: how reliable each of the most diligent annotators is, and how far each two of them agree."""
-    return {
-        "annotators": [
-            {
-                "name": one.name,
-                "rankings": one.rankings,
-                "reliability": round(one.reliability, 4),
-                "reliability_error": round(one.error, 4),
-                "careless": one.careless,
-                "contrary": one.contrary,
-            }
-            for one in annotators[:MOST_SHOWN]
-        ],
-        "pairs": [
-            {name: round(value, 4) if isinstance(value, float) else value for name, value in pair.items()}
-            for pair in pairs[:MOST_SHOWN]
-        ],
+        "davidson_interval": one.between(),
     }
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from anatomia.base.errors import UserError
 from anatomia.base.files import write_jsonl
-from anatomia.explain import render, show
+from anatomia.explain import rankings, render, show
 from anatomia.feedback.ranking import Ranking
 from anatomia.model.checkpoint import load_model, save_model
 from anatomia.model.config import DecoderConfig
@@ -41,7 +41,8 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def painted(kind: str, shown: dict[str, Any], language: str = "en", colours: Any = None) -> str:
     json.dumps(shown, allow_nan=False)
     console = Console(width=120, file=StringIO(), force_terminal=bool(colours), color_system=colours)
-    console.print(getattr(render, f"render_{kind}")(shown, language))
+    painter = rankings.render_ranking if kind == "ranking" else getattr(render, f"render_{kind}")
+    console.print(painter(shown, language))
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
@@ -158,7 +159,7 @@ def test_orders_become_stars() -> None:
     (several,) = show.show_ranking("a > b; b > a\na > b")["rankings"]
     assert len(several["annotators"]) == 3
     assert several["linear"] == pytest.approx([10 / 3, 5 / 3], abs=1e-3)
-    assert "★" in painted("ranking", {"rankings": [one, several]})
+    assert "★" in painted("ranking", show.show_ranking("a > b; b > a\na > b"))
     for wrong in ("a", "a > b = ", "a > c"):
         with pytest.raises(UserError, match=r"ranks fewer|is no ranking"):
             show.show_ranking(wrong)
@@ -173,6 +174,7 @@ def test_rankings_of_a_file_name_simulated_annotators(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "rankings.jsonl", rows)
     shown = show.show_ranking(tmp_path / "rankings.jsonl")
     assert shown["rankings"][0]["linear"] == [2.5, 2.5, None]
+    assert shown["rankings"][0]["davidson_interval"][2] is None
     text = painted("ranking", shown, "pl")
     assert "Ola (symulacja)" in text
     assert "Jan" in text
@@ -187,3 +189,36 @@ def test_prompts_with_the_most_different_answers_come_first(tmp_path: Path) -> N
     assert [tuple(ranking["completions"]) for ranking in shown] == [
         answers[name] for name in ("first", "second", "two")
     ]
+
+
+def test_stars_of_some_prompts_rest_on_all_rankings(tmp_path: Path) -> None:
+    """Who is reliable and how readily people tie is learnt from all prompts, also from those that are not shown."""
+    rows = []
+    for number in range(60):
+        texts = (f"a{number}", f"b{number}", f"c{number}")
+        orders = {"Ola": ((0,), (1,), (2,)), "Jan": ((0,), (1, 2)), "Zły": ((2,), (1,), (0,))}
+        rows += [Ranking(f"p{number}", (), texts, groups, name).to_json() for name, groups in orders.items()]
+    write_jsonl(tmp_path / "rankings.jsonl", rows)
+    shown = show.show_ranking(tmp_path / "rankings.jsonl", most=2)
+    every = show.show_ranking(tmp_path / "rankings.jsonl", most=60)
+    assert shown["rankings"] == every["rankings"][:2]
+    assert 0 < shown["tie"] < 1
+    people = {one["name"]: one for one in shown["annotators"]}
+    assert people["Zły"]["contrary"]
+    first = shown["rankings"][0]
+    assert first["davidson"][0] > first["linear"][0], "whoever means the opposite counts the other way round"
+    low, high = first["davidson_interval"][0]
+    assert low <= first["davidson"][0] <= high
+    agree = {frozenset(pair["annotators"]): pair["kendall_tau"] for pair in shown["pairs"]}
+    assert agree[frozenset(("Ola", "Zły"))] == -1
+    text = painted("ranking", shown, "pl")
+    assert "na odwrót" in text
+    assert "Ola · Zły" in text
+    assert "Dwie równie dobre odpowiedzi uznaje się za remis w " in text
+
+
+def test_one_order_alone_says_nothing_of_people() -> None:
+    text = painted("ranking", show.show_ranking("a > b"))
+    assert "reliability" not in text
+    assert "agree" not in text
+    assert "called tied" not in text, "nobody tied anything"
