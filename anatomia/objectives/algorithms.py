@@ -54,6 +54,12 @@ class AlignmentSettings:
         return self.epochs * self.minibatches
 
     @property
+    def once(self) -> bool:
+        """Whether one update is all that a rollout is for, and nothing is asked of log-probabilities before it: the
+        policy that wrote is then the one that learns, and the update's own forward pass says what it thought."""
+        return self.updates == 1 and not self.algorithm.priced
+
+    @property
     def algorithm(self) -> "Algorithm":
         """What the method's name stands for."""
         return ALGORITHMS[self.method]
@@ -88,6 +94,7 @@ class Algorithm:
         keep: bool [N] which sequences are learnt from, given their scores [N] and the size of groups.
         refill: whether other prompts are asked in place of those that `keep` leaves nothing of.
         critic: whether a critic learns beside the policy. groups: whether it needs several completions a prompt.
+        priced: whether `credit` reads log-probabilities.
     """
 
     credit: Callable[[Draft, AlignmentSettings], Credit]
@@ -98,6 +105,7 @@ class Algorithm:
     refill: bool = False
     critic: bool = False
     groups: bool = True
+    priced: bool = False
 
 
 # From scores to credit
@@ -222,7 +230,7 @@ def differing(scores: Tensor, group: int) -> Tensor:
 
 ALGORITHMS = {
     # Schulman et al. 2017; Ouyang et al. 2022
-    "ppo": Algorithm(traced, token_clipped, "tokens", critic=True, groups=False),
+    "ppo": Algorithm(traced, token_clipped, "tokens", critic=True, groups=False, priced=True),
     # Shao et al. 2024
     "grpo": Algorithm(in_group, sequence_clipped, "sequences"),
     # Liu et al. 2025, Understanding R1-Zero-like training
@@ -230,9 +238,9 @@ ALGORITHMS = {
     # Yu et al. 2025
     "dapo": Algorithm(in_group, clipped_higher, "tokens", deduct=overlong, keep=differing, refill=True),
     # Ahmadian et al. 2024
-    "rloo": Algorithm(against_the_others, whole_clipped, "sequences"),
+    "rloo": Algorithm(against_the_others, whole_clipped, "sequences", priced=True),
     # Hu 2025
-    "reinforce++": Algorithm(whitened_returns, token_clipped, "tokens", groups=False),
+    "reinforce++": Algorithm(whitened_returns, token_clipped, "tokens", groups=False, priced=True),
     # Nakano et al. 2021 (best of n), then Dong et al. 2023 (RAFT)
     "best_of_n": Algorithm(imitated, likelihood, "tokens", keep=best),
     # Anthony et al. 2017; Zelikman et al. 2022 (STaR)

@@ -32,12 +32,18 @@ class ActorCritic(nn.Module):
 
 @dataclass(frozen=True)
 class Piece:
-    """Some sequences of a minibatch, their share of its tokens, and their share of its loss: of tokens or of sequences,
-    whichever the algorithm takes the mean of."""
+    """Some sequences of a minibatch, their share of its tokens and of its sequences, and which of them the algorithm
+    takes the mean of."""
 
     rollout: Rollout
     share: float
-    loss_share: float
+    sequences: float
+    by_tokens: bool
+
+    @property
+    def loss_share(self) -> float:
+        """Their share of the minibatch's loss."""
+        return self.share if self.by_tokens else self.sequences
 
 
 Listener = Callable[[int, Rollout, Sequence[Sequence[int]]], None]
@@ -51,6 +57,8 @@ class Alignment:
         reference: the frozen policy that KL is measured against; never changed.
         scorer: says what completions are worth.
         listener: is shown every rollout (number, rollout, prompts), for specimens.
+        curious: whether the listener wants to know the log-probabilities of rollout `number`. Without it, and where
+            nothing else needs them before the one update does, they are 0 in the rollout that it is shown.
     """
 
     def __init__(
@@ -61,8 +69,10 @@ class Alignment:
         scorer: Scorer,
         seed: int,
         listener: Listener,
+        curious: Callable[[int], bool] = lambda number: True,
     ) -> None:
         self.settings, self.prompts, self.seed, self.listener = settings, prompts, seed, listener
+        self.curious = curious
         self.reference, self.scorer = reference.eval(), scorer
         self.rollout: Rollout | None = None
         self.figures: dict[str, float] = {}
@@ -86,18 +96,24 @@ class Alignment:
             piece = self.rollout.rows(index)
             share = int(piece.mask.sum()) / total
             by_tokens = settings.algorithm.mean == "tokens"
-            pieces.append(Piece(piece, share, share if by_tokens else len(index) / len(chosen)))
+            pieces.append(Piece(piece, share, len(index) / len(chosen), by_tokens))
         return pieces
 
     def loss(self, model: nn.Module, micro: Piece) -> tuple[Tensor, dict[str, Tensor | float]]:
         assert isinstance(model, ActorCritic)
         piece, settings = micro.rollout, self.settings
-        logprobs, entropy = log_probabilities(
-            model.policy, piece.ids, piece.mask, settings.sampling, settings.group > 1
-        )
+        how = settings.sampling, settings.group > 1
+        figures: dict[str, Tensor | float] = {}
+        if settings.once:
+            with torch.no_grad():
+                reference, _ = log_probabilities(self.reference, piece.ids, piece.mask, *how)
+        logprobs, entropy = log_probabilities(model.policy, piece.ids, piece.mask, *how)
+        if settings.once:
+            piece = replace(piece, logprobs=logprobs.detach(), reference=reference)
+            figures["kl"] = (piece.logprobs - reference).sum(1).mean() * micro.sequences
         policy_loss, held = settings.algorithm.loss(logprobs, piece, settings)
         loss = policy_loss * micro.loss_share
-        figures = {
+        figures |= {
             "policy_loss": policy_loss.detach() * micro.loss_share,
             "clip_fraction": held * micro.share,
             "entropy": masked_mean(entropy.detach(), piece.mask) * micro.share,
@@ -118,8 +134,10 @@ class Alignment:
         device = raw.device
         ids, mask = (tensor.to(device) for tensor in lay_out(prompts, completions, model.policy.config.padding or 0))
         finished = torch.tensor([completion.finished for completion in completions], device=device)
-        logprobs, reference = (self.log_probabilities(one, ids, mask) for one in (model.policy, self.reference))
-        values = torch.zeros_like(logprobs)
+        values = torch.zeros(mask.shape, device=device)
+        logprobs = reference = values
+        if not settings.once or self.curious(number):
+            logprobs, reference = (self.log_probabilities(one, ids, mask) for one in (model.policy, self.reference))
         if (critic := model.critic) is not None:
             values = in_parts(lambda some, real: values_of(critic, some, real, settings.group > 1), ids, mask)
         credit = algorithm.credit(Draft(mask, scores, logprobs, reference, values), settings)
@@ -128,7 +146,7 @@ class Alignment:
         self.figures = {
             "score": float(raw.mean()),
             "reward": float(rollout.rewards.sum(1).mean()),
-            "kl": float(((logprobs - reference) * mask).sum(1).mean()),
+            **({} if settings.once else {"kl": float(((logprobs - reference) * mask).sum(1).mean())}),
             "length": float(mask.sum(1).float().mean()),
             "finished": float(finished.float().mean()),
         }

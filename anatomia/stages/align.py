@@ -175,7 +175,8 @@ def reinforce(
     how = alignment_settings(settings)
     diary = Diary(vocabulary, context.resume / "rollouts.json", settings.rollouts, context.ledger, how)
     prompt_list = [ids for ids, _ in fitting]
-    objective = Alignment(how, prompt_list, reference or as_trained(model), scorer, context.seed, diary)
+    before = reference or as_trained(model)
+    objective = Alignment(how, prompt_list, before, scorer, context.seed, diary, diary.keeps)
     loop = loop_settings(settings, settings.rollouts * how.updates)
     languages = {tuple(ids_of(vocabulary, prompt)): language_of(prompt) for prompt in prompts}
     languages |= {ids: language_of(prompt) for ids, prompt in panel.items()}
@@ -262,8 +263,12 @@ class Diary:
         self.vocabulary, self.path, self.ledger, self.every = vocabulary, path, ledger, max(1, rollouts // SHOWN)
         self.how = how if how is not None and how.algorithm.keep is None else None
 
+    def keeps(self, number: int) -> bool:
+        """Whether it keeps something of a rollout."""
+        return number % self.every == 0
+
     def __call__(self, number: int, rollout: Rollout, prompts: Sequence[Sequence[int]]) -> None:
-        if number % self.every:
+        if not self.keeps(number):
             return
         positions = rollout.mask[0].nonzero().squeeze(1)
         columns = [

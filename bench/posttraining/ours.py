@@ -157,8 +157,11 @@ def align(work: Path, data: dict[str, Any], method: str, group: int, epochs: int
         Sampling(1.0, max_new=options.NEW),
     )  # fmt: skip
     prompts = [ids for _, ids in data["prompts"]]
-    scorer = RewardModel(judge.requires_grad_(False), (0.0, 1.0))
-    objective = Alignment(settings, prompts, reference, scorer, 0, lambda number, rollout, prompts: None)
+    judge = judge.to(getattr(torch, machine.recall().dtype)).requires_grad_(False)  # as the stage does
+    scorer = RewardModel(judge, (0.0, 1.0))
+    objective = Alignment(
+        settings, prompts, reference, scorer, 0, lambda number, rollout, prompts: None, lambda number: False
+    )
     return ActorCritic(policy, critic), objective
 
 

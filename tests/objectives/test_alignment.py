@@ -1,6 +1,7 @@
 """Alignment as a whole: where it starts, what it may not touch, what it does not depend on, and where it goes."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,41 @@ def test_at_the_start_policy_and_reference_are_one(method: str, dtype: torch.dty
         fresh, _ = alignment(method)
         new, _ = log_probabilities(fresh.policy, rollouts[0].ids[:5], rollouts[0].mask[:5])
         assert (torch.exp(new - rollouts[0].logprobs[:5]) - 1).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("method", [method for method, one in ALGORITHMS.items() if not one.priced])
+@pytest.mark.parametrize("curious", [True, False])
+@pytest.mark.parametrize("micro", [100, 5])
+def test_one_update_asks_its_own_forward_pass_what_the_policy_thought(method: str, curious: bool, micro: int) -> None:
+    """With one update a rollout, gradients are those of ratios to log-probabilities that were computed beforehand, off
+    the reference too, whoever listens; KL is exactly 0 as long as policy and reference are one."""
+    heard: list[Rollout] = []
+    model, objective = alignment(
+        method, epochs=1, minibatches=1, micro=micro, listener=lambda number, rollout, prompts: heard.append(rollout)
+    )
+    objective.curious = lambda number: curious
+    optimizer = FlatOptimizer(model, OptimizerSettings(), torch.float32)
+    assert backward(model, objective, optimizer, 0)["kl"] == 0.0
+    assert bool(heard[0].logprobs.any()) == curious
+    optimizer.clear()
+    with torch.no_grad():
+        model.policy.blocks[0].get_parameter("down").add_(0.1)
+    sums = backward(model, objective, optimizer, 1)
+    assert sums["clip_fraction"] == 0.0
+    found = {name: weight.grad.clone() for name, weight in model.named_parameters()}  # type: ignore[union-attr]
+    optimizer.clear()
+    assert objective.rollout is not None
+    ids, mask = objective.rollout.ids, objective.rollout.mask
+    before, reference = (
+        objective.log_probabilities(one, ids, mask).detach() for one in (model.policy, objective.reference)
+    )
+    whole = replace(objective.rollout, logprobs=before, reference=reference)
+    assert sums["kl"] == pytest.approx(float((before - reference).sum(1).mean()), rel=1e-4)
+    logprobs, _ = log_probabilities(model.policy, ids, mask)
+    objective.settings.algorithm.loss(logprobs, whole, objective.settings)[0].backward()
+    for name, weight in model.named_parameters():
+        assert weight.grad is not None
+        assert (weight.grad - found[name]).norm() < 1e-3 * found[name].norm(), name
 
 
 @every
