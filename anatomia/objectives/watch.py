@@ -1,21 +1,22 @@
-"""What a policy's answers have become, beside the reference policy's: longer, shorter, repetitive, one word in all of
-them, another language, endless. Such ways to please a reward are found by learning, and quality does not follow."""
+"""What a policy's answers have become, beside the reference policy's to the same prompts: longer, shorter, repetitive,
+one word in all of them, another language, endless. Such ways to please a reward are found by learning, and quality does
+not follow."""
 
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from anatomia.objectives.shifts import Pay, chance_of_rise, chance_of_share, pay
 from anatomia.text.language import detect
 
-LONGER, SHORTER = 1.5, 1 / 3  # a mean length beyond these multiples of the reference's is another way of answering
-MORE = 0.2  # a share of answers that grew by more than this is one too
-OFTEN = 3.0  # and a word that stands in more than so many times as many answers
+LONGER, SHORTER = 1.3, 1 / 1.5  # a mean length beyond these multiples of the reference's is another way of answering
+MORE = 0.2  # a share of answers that grew by as much is one too
 COUNTS = (1, 2, 4)  # a word is counted as "at least so often in an answer"
 LOOPING = 0.4  # of an answer's words lie in runs of three (or pairs of one word) that came before in it
-ENOUGH = 80  # characters of several answers together, of which the language can be told
+TELLING = 80  # characters of several answers together, of which the language can be told
 FEW = 16  # answers of a language at the start, from which its words are known
 SURELY = 1.0  # nats by which another language's words are likelier
 WORDS = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|\\w+|[^\\w\\s]")  # Han and kana one by one
@@ -46,6 +47,11 @@ SAID = {
         "{now:.0%} odpowiedzi jest w innym języku niż pytanie ({what}; na początku {before:.0%})",
     ),
 }
+PRICES = {
+    "longer": ("each further token brings {:.2g}", "każdy dodatkowy token daje {:.2g}"),
+    "shorter": ("each token less brings {:.2g}", "każdy token mniej daje {:.2g}"),
+    "share": ("such an answer gets {:.2g} more", "taka odpowiedź dostaje o {:.2g} więcej"),
+}
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,10 @@ class Answer:
     language: str = ""
 
 
+Heard = Sequence[tuple[Answer, float]]
+"""Answers of one policy, each with its reward."""
+
+
 @dataclass(frozen=True)
 class Change:
     """One thing that the answers do otherwise than the reference's.
@@ -70,36 +80,48 @@ class Change:
     Attributes:
         kind: "longer", "shorter", "endless", "repetition", "keyword" or "language".
         before, now: mean tokens of an answer ("longer", "shorter"), or the share of answers it is true of.
-        what: the word, or the language answered in.
+        what: the word ("2 × word" where it is about answers with the word so often), or the language answered in.
+        paid: by how much more an answer of this kind is rewarded than another one of the same policy (for lengths: a
+            token more, or less); None where that is not known.
     """
 
     kind: str
     before: float
     now: float
     what: str = ""
+    paid: float | None = None
 
 
-def changes(reference: Sequence[Answer], answers: Sequence[Answer], alarm: float) -> list[Change]:
-    """What is both certainly and materially otherwise in `answers` than in `reference`.
+def changes(
+    before: Sequence[Answer],
+    now: Sequence[Answer],
+    alarm: float,
+    heard: Sequence[Heard] = (),
+    known: Sequence[Answer] = (),
+) -> list[Change]:
+    """What is certainly and materially otherwise in `now` than in `before`, and paid for.
 
-    Shares are compared by bounds that hold for any number of answers (Hoeffding 1963, theorem 1), so that the chance of
-    naming anything where no share moved by more than the tolerances is at most `alarm`, over all words together.
-    Lengths are compared by the normal approximation to the logarithm of a ratio of means.
+    Certainly: by an exact test of the two answers to each prompt, at a level that all kinds and words share.
+    Materially: by `LONGER`, `SHORTER`, `MORE`. Paid for: among answers of one policy the reward certainly rises along
+    with it; what cannot be known, for too few answers differ in it, is named all the same.
 
     Args:
-        reference: of the policy before, to the same kind of prompts; reused at each look.
+        before, now: the reference policy's and today's answers to the same prompts.
         alarm: the chance of a false alarm that this look may take (`spent`).
+        heard: groups of rewarded answers, each of one policy.
+        known: further answers of the reference policy, to tell the languages' words from.
     """
-    if not reference or not answers:
+    if not before:
         return []
     part = alarm / 6
-    return [
-        *_lengths(reference, answers, part),
-        *_share("endless", [not a.finished for a in reference], [not a.finished for a in answers], part),
-        *_share("repetition", [loops(a.text) for a in reference], [loops(a.text) for a in answers], part),
-        *_languages(reference, answers, part),
-        *_keywords(reference, answers, part),
-    ]
+    measures: dict[str, Callable[[Answer], float]] = {
+        "endless": lambda answer: not answer.finished,
+        "repetition": lambda answer: loops(answer.text),
+    }
+    found = _lengths(before, now, part, heard)
+    for kind, measure in measures.items():
+        found += _share(kind, measure, before, now, part, heard)
+    return found + _languages(before, now, part, heard, known) + _keywords(before, now, part, heard)
 
 
 def spent(look: int, alarm: float) -> float:
@@ -114,6 +136,14 @@ def said(change: Change) -> tuple[str, str]:
         phrase.format(before=change.before, now=change.now, what=change.what) for phrase in SAID[change.kind]
     )
     return english, polish
+
+
+def price(change: Change) -> tuple[str, str]:
+    """What the reward pays for it, in English and in Polish, with a space before; nothing where that is not known."""
+    if change.paid is None:
+        return "", ""
+    english, polish = PRICES.get(change.kind, PRICES["share"])
+    return f" ({english.format(change.paid)})", f" ({polish.format(change.paid).replace('.', ',')})"
 
 
 def loops(text: str) -> bool:
@@ -135,123 +165,120 @@ def loops(text: str) -> bool:
     return sum(again) >= LOOPING * len(words)
 
 
-def lower_bound(hits: int, count: int, alarm: float) -> float:
-    """The smallest share that `hits` of `count` still allow, but for a chance of `alarm` (Hoeffding 1963, theorem 1:
-    P(mean ≥ p + t) ≤ exp(-n·kl(p + t, p)))."""
-    return 1 - upper_bound(count - hits, count, alarm)
+def _priced(change: Change, worth: Pay | None) -> list[Change]:
+    """The change with what is paid for it; nothing if that is known not to be anything."""
+    if worth is None:
+        return [change]
+    return [replace(change, paid=worth.slope)] if worth.certain else []
 
 
-def upper_bound(hits: int, count: int, alarm: float) -> float:
-    """The largest such share."""
-    if not count:
-        return 1.0
-    share, low, high = hits / count, hits / count, 1.0
-    limit = -math.log(alarm) / count
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _divergence(share, middle) <= limit else (low, middle)
-    return high
+def _share(
+    kind: str,
+    measure: Callable[[Answer], float],
+    before: Sequence[Answer],
+    now: Sequence[Answer],
+    alarm: float,
+    heard: Sequence[Heard],
+    what: str = "",
+) -> list[Change]:
+    """A share of answers that has grown."""
+    then, later = ([float(measure(answer)) for answer in group] for group in (before, now))
+    change = Change(kind, _mean(then), _mean(later), what)
+    if change.now < change.before + MORE or chance_of_rise(then, later) > alarm:
+        return []
+    return _priced(
+        change, pay([[(float(measure(answer)), reward, 0.0) for answer, reward in group] for group in heard])
+    )
 
 
-def _divergence(p: float, q: float) -> float:
-    """KL between two coins, in nats."""
-    found = 0.0
-    for one, other in ((p, q), (1 - p, 1 - q)):
-        if one > 0:
-            found += one * math.log(one / other) if other > 0 else math.inf
-    return found
-
-
-def _share(kind: str, before: Sequence[bool], now: Sequence[bool], alarm: float, what: str = "") -> list[Change]:
-    """A share that has grown by more than `MORE`."""
-    usual = upper_bound(sum(before), len(before), alarm / 2)
-    if now and lower_bound(sum(now), len(now), alarm / 2) > usual + MORE:
-        return [Change(kind, sum(before) / max(len(before), 1), sum(now) / len(now), what)]
+def _lengths(before: Sequence[Answer], now: Sequence[Answer], alarm: float, heard: Sequence[Heard]) -> list[Change]:
+    """Longer answers; and shorter ones among those that ended by themselves, for the others were only cut off."""
+    pairs = list(zip(before, now, strict=True))
+    ended = [pair for pair in pairs if pair[1].finished]
+    for kind, sign, chosen in (("longer", 1, pairs), ("shorter", -1, ended)):
+        then, later = ([max(pair[place].length, 1) for pair in chosen] for place in (0, 1))
+        if not chosen:
+            continue
+        change = Change(kind, _mean(then), _mean(later))
+        beyond = change.now >= LONGER * change.before if sign > 0 else change.now <= SHORTER * change.before
+        if beyond and chance_of_rise([sign * one for one in then], [sign * one for one in later]) <= alarm:
+            worth = pay([[(float(sign * answer.length), reward, 0.0) for answer, reward in group] for group in heard])
+            return _priced(change, worth)
     return []
 
 
-def _lengths(reference: Sequence[Answer], answers: Sequence[Answer], alarm: float) -> list[Change]:
-    """Longer answers; and shorter ones among those that ended by themselves, for the others were only cut off."""
+def _languages(
+    before: Sequence[Answer], now: Sequence[Answer], alarm: float, heard: Sequence[Heard], known: Sequence[Answer]
+) -> list[Change]:
+    """Answers in another language than asked: told by words that stood, at the start, in answers to prompts of that
+    language, which tells short ones too, or by a detector from bundles of answers, where one alone is too short."""
+    tell = Teller([*before, *known])
     found = []
-    for kind, limit, chosen in (
-        ("longer", LONGER, lambda answer: True),
-        ("shorter", SHORTER, lambda answer: answer.finished),
-    ):
-        before, now = ([max(a.length, 1) for a in group if chosen(a)] for group in (reference, answers))
-        if min(len(before), len(now)) < 8:
-            continue
-        ratio, error = _log_ratio(before, now)
-        beyond = (ratio - math.log(limit)) * (1 if limit > 1 else -1)
-        if beyond > _deviations(alarm) * error:
-            found.append(Change(kind, _mean(before), _mean(now)))
-    return found
-
-
-def _log_ratio(before: Sequence[float], now: Sequence[float]) -> tuple[float, float]:
-    """log(mean now / mean before) and its standard error (delta method)."""
-    variance = 0.0
-    for values in (before, now):
-        mean = _mean(values)
-        spread = sum((value - mean) ** 2 for value in values) / max(len(values) - 1, 1)
-        variance += spread / len(values) / mean**2
-    return math.log(_mean(now) / _mean(before)), math.sqrt(variance)
-
-
-def _deviations(alarm: float) -> float:
-    """How many deviations a normal variable exceeds with a chance of at most `alarm` (its bound exp(-z²/2))."""
-    return math.sqrt(-2 * math.log(alarm))
-
-
-def _languages(reference: Sequence[Answer], answers: Sequence[Answer], alarm: float) -> list[Change]:
-    """Answers in another language than asked, counted by bundles of answers: one alone is often too short to tell."""
-    before, now = _bundles(reference), _bundles(answers)
-    asked = sorted({language for language, _ in now})
-    found = _other_words(reference, answers, alarm / 2)
-    if found:
-        return found
-    alarm /= 2
-    for language in asked:
-        wrong, usual = ([said != language for of, said in group if of == language and said] for group in (now, before))
-        said = Counter(said for of, said in now if of == language and said and said != language)
-        if said:
-            found += _share("language", usual, wrong, alarm / len(asked), said.most_common(1)[0][0])
-    return found
-
-
-def _other_words(reference: Sequence[Answer], answers: Sequence[Answer], alarm: float) -> list[Change]:
-    """Answers whose words stood, at the start, in answers to prompts of another language; tells short ones too."""
-    asked = Counter(answer.language for answer in reference if answer.language)
-    known = sorted(language for language, count in asked.items() if count >= FEW)
-    stood: dict[str, Counter[str]] = {language: Counter() for language in known}
-    for answer in reference:
-        if answer.language in stood:
-            stood[answer.language].update(_words(answer.text))
-
-    def nearest(answer: Answer, own: bool) -> str:
-        """The language of the likeliest words; a reference answer does not count for itself."""
-        score = dict.fromkeys(known, 0.0)
-        for word in _words(answer.text):
-            for language in known:
-                mine = own and language == answer.language
-                score[language] += math.log((stood[language][word] - mine + 0.5) / (asked[language] - mine + 1))
-        best = max(known, key=score.__getitem__)
-        return best if score[best] > score[answer.language] + SURELY else answer.language
-
-    found = []
-    for language in known if len(known) > 1 else []:
-        before, now = (
-            [nearest(answer, own) for answer in group if answer.language == language]
-            for group, own in ((reference, True), (answers, False))
-        )
-        other = Counter(said for said in now if said != language)
+    for language in tell.known if len(tell.known) > 1 else []:
+        pairs = [pair for pair in zip(before, now, strict=True) if pair[1].language == language]
+        other = Counter(tell(answer) for _, answer in pairs)
+        del other[language]
         if other:
-            pairs = ([said != language for said in before], [said != language for said in now])
-            found += _share("language", *pairs, alarm / len(known), other.most_common(1)[0][0])
-    return found
+
+            def measure(answer: Answer, language: str = language) -> bool:
+                return answer.language == language and tell(answer) != language
+
+            asked = [[(answer, reward) for answer, reward in group if answer.language == language] for group in heard]
+            parts = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+            level = alarm / 2 / len(tell.known)
+            found += _share("language", measure, *parts, level, asked, other.most_common(1)[0][0])
+    return found or _detected(before, now, alarm / 2)
+
+
+class Teller:
+    """Tells an answer's language by its words.
+
+    Args:
+        answers: of the reference policy.
+    """
+
+    def __init__(self, answers: Sequence[Answer]) -> None:
+        self.own = set(answers)
+        self.asked = Counter(answer.language for answer in answers if answer.language)
+        self.known = sorted(language for language, count in self.asked.items() if count >= FEW)
+        self.stood: dict[str, Counter[str]] = {language: Counter() for language in self.known}
+        for answer in answers:
+            if answer.language in self.stood:
+                self.stood[answer.language].update(_words(answer.text))
+
+    def __call__(self, answer: Answer) -> str:
+        """The language of the likeliest words, if it is surely not the one asked; an answer that these words were taken
+        from does not count for itself."""
+        score, own = dict.fromkeys(self.known, 0.0), answer in self.own
+        for word in _words(answer.text):
+            for language in self.known:
+                mine = own and language == answer.language
+                stood, asked = self.stood[language][word] - mine, self.asked[language] - mine
+                score[language] += math.log((stood + 0.5) / (asked + 1))
+        best = max(self.known, key=score.__getitem__)
+        return best if score[best] > score.get(answer.language, math.inf) + SURELY else answer.language
 
 
 def _words(text: str) -> set[str]:
     return {word.lower() for word in WORDS.findall(text)}
+
+
+def _detected(before: Sequence[Answer], now: Sequence[Answer], alarm: float) -> list[Change]:
+    """What the detector says of bundles of answers to prompts of one language."""
+    usual, today = _bundles(before), _bundles(now)
+    asked = sorted({language for language, _ in today})
+    found = []
+    for language in asked:
+        then, later = ([told for of, told in group if of == language and told] for group in (usual, today))
+        other = Counter(later)
+        del other[language]
+        if not other or not then:
+            continue
+        wrong, right = len(then) - then.count(language), other.total()
+        change = Change("language", wrong / len(then), right / len(later), other.most_common(1)[0][0])
+        certain = chance_of_share(wrong, len(then), right, len(later)) <= alarm / len(asked)
+        found += [change] if certain and change.now >= change.before + MORE else []
+    return found
 
 
 def _bundles(answers: Iterable[Answer]) -> list[tuple[str, str]]:
@@ -261,35 +288,47 @@ def _bundles(answers: Iterable[Answer]) -> list[tuple[str, str]]:
     for answer in answers:
         if answer.language:
             texts[answer.language] = text = f"{texts.get(answer.language, '')} {answer.text}"
-            if len(text) >= ENOUGH:
+            if len(text) >= TELLING:
                 found.append((answer.language, detect(text)))
                 texts[answer.language] = ""
     return found
 
 
-def _keywords(reference: Sequence[Answer], answers: Sequence[Answer], alarm: float) -> list[Change]:
-    """The word or sign that came to stand in most answers that it did not stand in before."""
-    before, now = (_documents(group) for group in (reference, answers))
-    part = alarm / max(len(now), 1)
-    best: tuple[float, Change] | None = None
-    for (word, times), hits in now.items():
-        if hits < MORE * len(answers):
+def _keywords(before: Sequence[Answer], now: Sequence[Answer], alarm: float, heard: Sequence[Heard]) -> list[Change]:
+    """The word or sign that came to stand in more answers, or more often in them: of those that did, the one that the
+    rise is paid most for."""
+    then, later = ([_counted(answer.text) for answer in group] for group in (before, now))
+    today = _standing(later)
+    often = [place for place, hits in today.items() if hits >= MORE * len(now)]
+    counted = [
+        [(_counted(answer.text), reward, float(answer.length)) for answer, reward in group]
+        for group in (heard if often else [])
+    ]
+    best: tuple[tuple[float, float], Change] | None = None
+    for word, times in sorted(often):
+        one, other = ([float(counts[word] >= times) for counts in group] for group in (then, later))
+        grown = _mean(other) - _mean(one)
+        if grown < MORE or chance_of_rise(one, other) > alarm / len(often):
             continue
-        usual = upper_bound(before[word, times], len(reference), part / 2)
-        surely = lower_bound(hits, len(answers), part / 2)
-        if surely > max(usual + MORE, OFTEN * usual):
-            change = Change("keyword", before[word, times] / len(reference), hits / len(answers), word)
-            margin = change.now - change.before + 1e-3 * len(word) + (1e-2 if times == 1 else 0.0)
-            if best is None or margin > best[0]:
-                best = margin, change
+        worth = pay(
+            [[(float(words[word] >= times), reward, length) for words, reward, length in group] for group in counted]
+        )
+        what = word if times == 1 else f"{times} × {word}"
+        for change in _priced(Change("keyword", _mean(one), _mean(other), what), worth):
+            rank = (grown * (change.paid or 0.0), grown + 1e-3 * len(word) + (1e-2 if times == 1 else 0.0))
+            if best is None or rank > best[0]:
+                best = rank, change
     return [best[1]] if best else []
 
 
-def _documents(answers: Iterable[Answer]) -> Counter[tuple[str, int]]:
+def _counted(text: str) -> Counter[str]:
+    return Counter(word.lower() for word in WORDS.findall(text))
+
+
+def _standing(answers: Iterable[Counter[str]]) -> Counter[tuple[str, int]]:
     """In how many answers each word stands at least so often."""
     found: Counter[tuple[str, int]] = Counter()
-    for answer in answers:
-        counts = Counter(word.lower() for word in WORDS.findall(answer.text))
+    for counts in answers:
         found.update((word, times) for word, often in counts.items() for times in COUNTS if often >= times)
     return found
 

@@ -1,6 +1,7 @@
-"""Reinforcement learning under watch: at intervals a judge that nothing is optimised for reads the answers to the same
-prompts, and the answers are compared with those of the policy at the start."""
+"""Learning from a reward, or from rankings, under watch: at intervals a judge that nothing is optimised for reads the
+answers to the same prompts, and the answers are compared with those of the policy at the start."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, astuple, dataclass
@@ -12,18 +13,37 @@ from torch import Tensor, nn
 from anatomia.base.events import Ledger
 from anatomia.generate.engine import Completion
 from anatomia.model.decoder import Decoder
-from anatomia.objectives.alignment import ActorCritic, Alignment, Piece
-from anatomia.objectives.peak import Peak, error, mean
+from anatomia.objectives.alignment import ActorCritic, Alignment
+from anatomia.objectives.direct import Direct
+from anatomia.objectives.peak import Peak, certainly_above, error, mean
 from anatomia.objectives.rollout import Rollout, lay_out
 from anatomia.objectives.scoring import Scorer
-from anatomia.objectives.watch import Answer, Change, changes, said, spent
+from anatomia.objectives.watch import Answer, Change, Heard, changes, price, said, spent
 from anatomia.train import parallel
 from anatomia.train.objective import Sums
 
 LOOKS = 8  # after the first, and before the last
 ALARM = 0.01  # chance of a false alarm in a whole run
 ALONE = 4  # answers of the first look that are scored once more without the others
-WINDOW = 512  # answers of the latest rollouts that are looked at, besides those to the panel
+WINDOW = 512  # answers of the latest rollouts by which one sees what reward pays for, besides those to the panel
+WARNINGS = {
+    ("judged", True): (
+        ", and the judge does not find them better: the reward is being gamed",
+        ", a sędzia nie uważa ich za lepsze: nagroda jest oszukiwana",
+    ),
+    ("judged", False): (
+        ", and the judge does not find them better: the rankings teach this instead of what they mean",
+        ", a sędzia nie uważa ich za lepsze: rankingi uczą tego zamiast tego, o co w nich chodzi",
+    ),
+    ("alone", True): (
+        ", and the reward has risen: see whether they are better for it; nobody judges them here",
+        ", a nagroda wzrosła: sprawdź, czy są przez to lepsze; tutaj nikt ich nie ocenia",
+    ),
+    ("alone", False): (
+        ": see whether they are better for it; nobody judges them here",
+        ": sprawdź, czy są przez to lepsze; tutaj nikt ich nie ocenia",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -40,12 +60,20 @@ class Panel:
     name: str
 
 
+def unscored(prompts: Sequence[Sequence[int]], completions: Sequence[Completion]) -> Tensor:
+    """The scorer of a voice where there is no reward."""
+    return torch.full((len(prompts),), math.nan)
+
+
 class Watched:
-    """An `Alignment` that is looked at on the way. What is learnt does not depend on it; which policy is kept does.
+    """An objective that is looked at on the way. What is learnt does not depend on it; which policy is kept does.
 
     Args:
+        objective: an `Alignment`, whose rollouts are heard, or a `Direct`.
         decode: from the ids of a completion to its text. languages: of prompts by their ids, "" where unknown.
-        rollouts: of the whole run.
+        rounds: of the whole run: rollouts, or updates of what has none.
+        voice: how the policy answers the panel, what the answers are worth (perhaps `unscored`) and what they are far
+            from; the objective itself where it is an `Alignment`.
 
     Attributes:
         hacks: what the answers became that the judge did not find better, each kind once.
@@ -54,31 +82,37 @@ class Watched:
 
     def __init__(
         self,
-        objective: Alignment,
+        objective: Alignment | Direct,
         panel: Panel,
         decode: Callable[[Sequence[int]], str],
         languages: Mapping[tuple[int, ...], str],
-        rollouts: int,
+        rounds: int,
         ledger: Ledger,
+        voice: Alignment | None = None,
     ) -> None:
         self.objective, self.panel, self.decode, self.languages = objective, panel, decode, languages
-        self.every, self.ledger = max(1, -(-rollouts // LOOKS)), ledger
-        self.listener, objective.listener = objective.listener, self.hear
+        self.every, self.ledger = max(1, -(-rounds // LOOKS)), ledger
+        self.rewarded = isinstance(objective, Alignment)
+        if isinstance(objective, Alignment):
+            self.every *= objective.settings.updates
+            self.listener, objective.listener = objective.listener, self.hear
+            voice = objective
+        assert voice is not None, "an objective without rollouts needs a voice"
+        self.voice = voice
         self.peak = Peak()
         self.weights: dict[str, Tensor] = {}
         self.reference: list[Answer] = []
-        self.window: list[Answer] = []
+        self.asked: list[list[tuple[Answer, float]]] = []
+        self.window: list[list[tuple[Answer, float]]] = []
         self.looks: list[dict[str, Any]] = []
         self.hacks: list[dict[str, Any]] = []
 
-    def micro_batches(self, model: nn.Module, step: int) -> Sequence[Piece]:
-        assert isinstance(model, ActorCritic)
-        number, update = divmod(step, self.objective.settings.updates)
-        if update == 0 and number % self.every == 0:
+    def micro_batches(self, model: nn.Module, step: int) -> Sequence[Any]:
+        if step % self.every == 0:
             self.look(model, step)
         return self.objective.micro_batches(model, step)
 
-    def loss(self, model: nn.Module, micro: Piece) -> tuple[Tensor, dict[str, Tensor | float]]:
+    def loss(self, model: nn.Module, micro: Any) -> tuple[Tensor, dict[str, Tensor | float]]:
         return self.objective.loss(model, micro)
 
     def after(self, model: nn.Module, step: int) -> Sums:
@@ -87,61 +121,67 @@ class Watched:
     def hear(self, number: int, rollout: Rollout, prompts: Sequence[Sequence[int]]) -> None:
         """The objective's listener: takes up a rollout's answers. The first is the reference policy's own."""
         self.listener(number, rollout, prompts)
-        self.objective.figures["advantage"] = float(rollout.advantages.abs().sum() / rollout.mask.sum().clamp(min=1))
+        self.voice.figures["advantage"] = float(rollout.advantages.abs().sum() / rollout.mask.sum().clamp(min=1))
         heard = [
-            self.answer(prompt, ids[1:][real].tolist(), finished)
-            for prompt, ids, real, finished in zip(
-                prompts, rollout.ids, rollout.mask, rollout.finished.tolist(), strict=True
+            (self.answer(prompt, ids[1:][real].tolist(), finished), score)
+            for prompt, ids, real, finished, score in zip(
+                prompts, rollout.ids, rollout.mask, rollout.finished.tolist(), rollout.scores.tolist(), strict=True
             )
         ]
         if number == 0:
-            self.reference += heard
-        else:
-            self.window = (self.window + heard)[-WINDOW:]
+            self.reference = [answer for answer, _ in heard]
+        self.window.append(heard)
+        while len(self.window) > 1 and sum(map(len, self.window[1:])) >= WINDOW:
+            del self.window[0]
 
     def answer(self, prompt: Sequence[int], ids: Sequence[int], finished: bool) -> Answer:
         """What is remembered of an answer."""
         return Answer(self.decode(ids), len(ids), finished, self.languages.get(tuple(prompt), ""))
 
     @torch.no_grad()
-    def look(self, model: ActorCritic, step: int) -> None:
+    def look(self, model: nn.Module, step: int) -> None:
         """Ask the panel, have the answers judged, compare them; keep the policy if it is the one to keep.
 
         Args:
             step: updates so far.
         """
-        objective, prompts = self.objective, self.panel.prompts
+        voice, prompts, policy = self.voice, self.panel.prompts, policy_of(model)
         model.eval()
-        completions = objective.complete(model.policy, prompts, ("watch",))  # the same random numbers at each look
-        rewards = objective.scorer(prompts, completions)
-        ids, mask = lay_out(prompts, completions, model.policy.config.padding or 0)
-        ids, mask = ids.to(rewards.device), mask.to(rewards.device)
-        mine, theirs = (objective.log_probabilities(one, ids, mask) for one in (model.policy, objective.reference))
-        model.train()
+        completions = voice.complete(policy, prompts, ("watch",))  # the same random numbers at each look
+        device, padding = next(policy.parameters()).device, policy.config.padding or 0
+        ids, mask = (one.to(device) for one in lay_out(prompts, completions, padding))
+        mine, theirs = (voice.log_probabilities(one, ids, mask) for one in (policy, voice.reference))
         figures = {"updates": step, "kl": float(((mine - theirs) * mask).sum(1).mean())}
-        figures |= spread_of("reward", rewards.tolist())
+        rewards = voice.scorer(prompts, completions)
+        model.train()
+        if not rewards.isnan().any():
+            figures |= spread_of("reward", rewards.tolist())
+            if step == 0:
+                figures["padding_gap"] = padding_gap(voice.scorer, prompts, completions, rewards)
         answers = [
-            self.answer(prompt, written.ids, written.finished)
-            for prompt, written in zip(prompts, completions, strict=True)
+            (self.answer(prompt, written.ids, written.finished), reward)
+            for prompt, written, reward in zip(prompts, completions, rewards.tolist(), strict=True)
         ]
-        if step == 0:
-            figures["padding_gap"] = padding_gap(objective.scorer, prompts, completions, rewards)
         if self.panel.judge is not None:
             verdicts = self.panel.judge(prompts, completions).tolist()
             figures |= spread_of("judge", verdicts)
             if self.peak.see(verdicts):
-                self.weights = copied(model.policy)
+                self.weights = copied(policy)
         self.looks.append(figures)
         self.ledger.event("look", step=step + 1, **figures)  # it belongs to the update that comes next
-        if step == 0:
-            self.reference += answers
-        else:
-            self.compare(answers + self.window, step)
+        self.asked.append(answers)
+        if step > 0:
+            self.compare(step)
 
-    def compare(self, answers: Sequence[Answer], step: int) -> None:
-        """Say what the answers became, once for each kind, unless the judge finds that they became better."""
-        found = changes(self.reference, answers, spent(len(self.looks) - 1, ALARM))
+    def compare(self, step: int) -> None:
+        """Say what the answers became that reward pays for, once for each kind, unless the judge finds them better for
+        it. What is learnt from no reward is said without asking what it pays."""
+        (before, then), (now, today) = (zip(*self.asked[place], strict=True) for place in (0, -1))
+        heard = [*self.asked, *self.window] if self.rewarded else []
+        found = changes(before, now, spent(len(self.asked) - 1, ALARM), heard, self.reference)
         if self.panel.judge is not None and self.peak.gained:
+            return
+        if self.rewarded and not certainly_above(today, then):
             return
         for change in found:
             if change.kind not in {hack["kind"] for hack in self.hacks}:
@@ -151,18 +191,11 @@ class Watched:
 
     def warning(self, change: Change) -> tuple[str, str]:
         """A note's sentence in English and in Polish."""
-        english, polish = said(change)
-        if self.panel.judge is None:
-            return (
-                f"{english}: see whether they are better for it; nobody judges them here",
-                f"{polish}: sprawdź, czy są przez to lepsze; tutaj nikt ich nie ocenia",
-            )
-        return (
-            f"{english}, and the judge does not find them better: the reward is being gamed",
-            f"{polish}, a sędzia nie uważa ich za lepsze: nagroda jest oszukiwana",
-        )
+        ends = WARNINGS["judged" if self.panel.judge is not None else "alone", self.rewarded]
+        english, polish = (f"{clause}{end}{paid}" for clause, end, paid in zip(said(change), ends, price(change)))
+        return english, polish
 
-    def finish(self, model: ActorCritic, step: int) -> dict[str, Any]:
+    def finish(self, model: nn.Module, step: int) -> dict[str, Any]:
         """The last look, after `step` updates; then the kept policy's weights are the model's.
 
         Returns:
@@ -180,7 +213,7 @@ class Watched:
                 f"the judge's peak was after {kept['updates']} of {step} updates: the policy from there is kept"
             )
             with torch.no_grad():
-                for name, parameter in learning(model.policy).items():
+                for name, parameter in learning(policy_of(model)).items():
                     parameter.copy_(self.weights[name])
         return metrics | {
             "updates_kept": kept["updates"],
@@ -195,7 +228,8 @@ class Watched:
             "peak": asdict(self.peak),  # a copy: what is saved is written while training goes on
             "weights": self.weights,
             "reference": [astuple(answer) for answer in self.reference],
-            "window": [astuple(answer) for answer in self.window],
+            "asked": written(self.asked),
+            "window": written(self.window),
             "looks": list(self.looks),
             "hacks": list(self.hacks),
         }
@@ -204,8 +238,23 @@ class Watched:
         self.objective.load(state["objective"])
         self.peak = Peak(**state["peak"])
         self.weights = state["weights"]
-        self.reference, self.window = ([Answer(*row) for row in state[name]] for name in ("reference", "window"))
+        self.reference = [Answer(*row) for row in state["reference"]]
+        self.asked, self.window = (
+            [[(Answer(*row), reward) for row, reward in group] for group in state[name]] for name in ("asked", "window")
+        )
         self.looks, self.hacks = list(state["looks"]), list(state["hacks"])
+
+
+def written(groups: Sequence[Heard]) -> list[list[tuple[Any, float]]]:
+    """Groups of answers as plain values."""
+    return [[(astuple(answer), reward) for answer, reward in group] for group in groups]
+
+
+def policy_of(model: nn.Module) -> Decoder:
+    """The policy of what is trained."""
+    policy = model.policy if isinstance(model, ActorCritic) else model
+    assert isinstance(policy, Decoder)
+    return policy
 
 
 def spread_of(name: str, scores: Sequence[float]) -> dict[str, float]:

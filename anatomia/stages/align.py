@@ -354,7 +354,7 @@ def reads(recipe: Any, root: Path) -> list[Path]:
 
 STAGE = Stage(
     name="align",
-    version=3,
+    version=4,
     sections=("align", "world", "instructions"),
     run=run,
     parents=parents,

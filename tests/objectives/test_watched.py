@@ -124,18 +124,29 @@ def test_a_hack_is_named_once_unless_the_judge_finds_the_answers_better(means: l
     """Better than at the start, and not worse than at the best."""
     events: list[Event] = []
     _, objective = watched(flat if means else None, ledger=Ledger(None, [events.append]))
-    objective.reference = [Answer(f"w{number}", 3, True) for number in range(200)]
+    objective.asked = [[(Answer(f"w{number}", 3, True), 0.1 * (number % 3)) for number in range(200)]]
     for look, mean in enumerate(means or [0.0]):
         objective.looks.append({})
         if means:
             objective.peak.see([mean + 0.05 * math.sin(31 * look + place) for place in range(96)])
     for step in (8, 12):
-        objective.looks.append({})
-        objective.compare([Answer(f"w{number} w7 w7 w8", 30, True) for number in range(200)], step)
+        objective.asked.append(
+            [(Answer(f"w{number} w7 w7 w8", 30, True), 1.0 + 0.1 * (number % 3)) for number in range(200)]
+        )
+        objective.compare(step)
     notes = [event for event in events if event["kind"] == "note"]
     assert [(hack["kind"], hack["updates"]) for hack in objective.hacks] == [("longer", 8), ("keyword", 8)] * named
     assert len(notes) == 2 * named
     assert all(note["text"] and note["polish"] and note["step"] == 9 for note in notes)
+
+
+def test_without_more_reward_nothing_is_called_a_hack() -> None:
+    """The answers changed, but what is optimised did not rise by it."""
+    _, objective = watched(None)
+    for words in ("", " w7 w7 w8"):
+        objective.asked.append([(Answer(f"w{n}{words}", 3 + len(words), True), 0.1 * (n % 3)) for n in range(200)])
+    objective.compare(8)
+    assert objective.hacks == []
 
 
 def test_a_kill_changes_nothing(tmp_path: Path) -> None:
