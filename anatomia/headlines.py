@@ -4,10 +4,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from anatomia.messages import Messages, plural
+from anatomia.base.plural import plural
+from anatomia.messages import Messages
 
 # Per stage, phrases in English and Polish. {a.b} is the metric b within a of artifact.json, {a%} a as a percentage,
-# {a|token|tokens} the form of the word that goes with the number a (in Polish three forms, see messages.plural).
+# {a|token|tokens} the form of the word that goes with the number a (in Polish three forms, see base.plural).
 # A phrase with a metric that is missing is not said; of what stands in [brackets], only that part.
 HEADLINES: dict[str, tuple[tuple[str, str], ...]] = {
     "corpus": (
@@ -71,6 +72,7 @@ HEADLINES: dict[str, tuple[tuple[str, str], ...]] = {
     "align": (
         ("{steps} {steps|update|updates} of the policy", "{steps} {steps|poprawka|poprawki|poprawek} modelu"),
         ("last reward {last.reward}", "ostatnia nagroda {last.reward}"),
+        ("{last.accuracy%} of its pairs right", "{last.accuracy%} par ustawionych jak w rankingach"),
         ("KL {last.kl}", "KL {last.kl}"),
     ),
     "evaluate": (

@@ -1,7 +1,7 @@
 """What the terminal says, in English and Polish."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
 
 from anatomia.sentences import sentence
@@ -109,18 +109,6 @@ class Messages:
     def share(self, value: float) -> str:
         """A share of one as a percentage."""
         return f"{self.number(round(100 * value, 1))}%"
-
-
-def plural(language: Language, number: float, forms: Sequence[str]) -> str:
-    """The form of a word that goes with a number.
-
-    Args:
-        forms: in English the two of 1 step and 2 steps; in Polish the three of 1 krok, 2 kroki and 5 kroków.
-    """
-    if language == "en" or number == 1:
-        return forms[0] if number == 1 else forms[1]
-    few = number % 10 in (2, 3, 4) and number % 100 not in (12, 13, 14)
-    return forms[1] if few else forms[2]
 
 
 def preferred_language(environment: Mapping[str, str] = os.environ) -> Language:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 import anatomia
+from anatomia.base.plural import plural
 from anatomia.headlines import HEADLINES, headline
-from anatomia.messages import UNITS, Messages, plural
+from anatomia.messages import UNITS, Messages
 
 ENGLISH, POLISH = Messages("en"), Messages("pl")
 SPACE = "\N{NO-BREAK SPACE}"

@@ -62,8 +62,9 @@ def line_chart(series: list[Series], x_name: Both | None = None, floor: float | 
     lines = [
         {"name": s.name, "colour": s.colour, "path": "M" + "L".join(place(x, y) for x, y in s.points)} for s in series
     ]
-    digits = max(0, -math.floor(math.log10(y_ticks[1] - y_ticks[0]) + 1e-9))
+    digits = decimals(y_ticks)
     x_shown = [x for x in ticks(x_low, x_high, 4) if x_low <= x <= x_high]
+    x_digits = decimals(x_shown)
     data = {
         "x": [x_low, x_high],
         "y": [y_low, y_high],
@@ -73,7 +74,7 @@ def line_chart(series: list[Series], x_name: Both | None = None, floor: float | 
     }
     return Chart(
         lines=lines,
-        x_ticks=[(100 * (x - x_low) / (x_high - x_low), number(x)) for x in x_shown],
+        x_ticks=[(100 * (x - x_low) / (x_high - x_low), number(x, x_digits)) for x in x_shown],
         y_ticks=[(100 * (y - y_low) / (y_high - y_low), number(y, digits)) for y in y_ticks],
         x_name=x_name or text("chart.step"),
         data=json.dumps(data, separators=(",", ":")),
@@ -89,6 +90,11 @@ def ticks(low: float, high: float, count: int) -> list[float]:
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [round(i * step, 12) for i in range(first, last + 1)]
+
+
+def decimals(shown: list[float]) -> int:
+    """How many digits after the point tell ticks apart."""
+    return max(0, -math.floor(math.log10(shown[1] - shown[0]) + 1e-9)) if len(shown) > 1 else 0
 
 
 def thin(points: list[tuple[float, float]], limit: int = POINTS) -> list[tuple[float, float]]:

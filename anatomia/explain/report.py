@@ -94,6 +94,8 @@ def shown(value: Any) -> Both | str:
     if isinstance(value, list) and value and all(isinstance(v, int | float) for v in value):
         parts = [number(v) for v in value]
         return Both(Markup(" … ").join(p.pl for p in parts), Markup(" … ").join(p.en for p in parts))
+    if value is None or value == []:
+        return "–"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

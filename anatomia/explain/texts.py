@@ -9,9 +9,12 @@ from typing import Any, Literal
 
 from markupsafe import Markup, escape
 
+from anatomia.base.plural import plural
+
 Language = Literal["pl", "en"]
 LANGUAGES: tuple[Language, ...] = ("pl", "en")
 NBSP = "\u00a0"
+CHOICE = re.compile(r"{(\w+)\|([^}]*)}")
 
 
 @dataclass(frozen=True)
@@ -53,17 +56,28 @@ def table() -> dict[str, dict[str, str]]:
 
 
 def text(key: str, **values: Any) -> Both:
-    """The text `key` in both languages, its `{names}` filled with `values` (escaped unless Both or Markup)."""
+    """The text `key` in both languages, its `{names}` filled with `values` (escaped unless Both or Markup).
+
+    `{name|word|words}` becomes the form of the word that goes with the number `name` (see `base.plural`).
+    """
     entry = table()[key]
 
     def fill(language: Language) -> Markup:
         chosen = {
             name: getattr(value, language) if isinstance(value, Both) else value for name, value in values.items()
         }
-        sentence = Markup(keep_together(entry[language]) if language == "pl" else entry[language])
+        said = CHOICE.sub(lambda form: chosen_form(form, values, language), entry[language])
+        sentence = Markup(keep_together(said) if language == "pl" else said)
         return sentence.format(**chosen) if chosen else sentence
 
     return Both(fill("pl"), fill("en"))
+
+
+def chosen_form(form: re.Match[str], values: dict[str, Any], language: Language) -> str:
+    """`{words|word|words}`: the form that goes with the value of `words`, a number or one written in both languages."""
+    value = values[form[1]]
+    count = float(str(value.en).replace(",", "")) if isinstance(value, Both) else float(value)
+    return plural(language, count, form[2].split("|"))
 
 
 def has(key: str) -> bool:
@@ -86,6 +100,8 @@ def number(value: float, digits: int | None = None) -> Both:
     if digits is None:
         digits = 0 if float(value).is_integer() and abs(value) < 1e15 else significant(value)
     english = f"{value:,.{digits}f}"
+    if not english.strip("-0."):  # rounded to nothing, which has no sign
+        english = english.removeprefix("-")
     if digits > 6 or abs(value) >= 1e15:
         english = f"{value:.2e}"
     if english.startswith("-"):

@@ -249,4 +249,4 @@ def _reads(recipe: Any, root: Path) -> list[Path]:
     return files_of(recipe.corpus.sources, root)
 
 
-STAGE = Stage(name="corpus", version=1, sections=("world", "corpus"), run=run, check=_check, reads=_reads)
+STAGE = Stage(name="corpus", version=2, sections=("world", "corpus"), run=run, check=_check, reads=_reads)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from anatomia.base.plural import counted
 from anatomia.text.document import Document
 from anatomia.text.repetition import repeated_share, top_share
 from anatomia.text.words import Words
@@ -84,12 +85,20 @@ def judge(documents: Sequence[Document], words: Words, limits: Limits) -> list[t
 
 def too_short(m: Measured, limits: Limits) -> str:
     """Gopher: too few words."""
-    return f"{len(m.words)} words, fewer than {limits.fewest_words}" if len(m.words) < limits.fewest_words else ""
+    return (
+        f"{counted(len(m.words), 'word', 'words')}, fewer than {limits.fewest_words}"
+        if len(m.words) < limits.fewest_words
+        else ""
+    )
 
 
 def too_long(m: Measured, limits: Limits) -> str:
     """Gopher: too many words."""
-    return f"{len(m.words):,} words, more than {limits.most_words:,}" if len(m.words) > limits.most_words else ""
+    return (
+        f"{counted(len(m.words), 'word', 'words')}, more than {limits.most_words:,}"
+        if len(m.words) > limits.most_words
+        else ""
+    )
 
 
 def word_length(m: Measured, limits: Limits) -> str:
@@ -108,7 +117,7 @@ def symbols(m: Measured, limits: Limits) -> str:
     """Gopher: more than one "#" per ten words; for pages, the same of ellipses, which old plays are full of."""
     for name, count in (("#", m.text.count("#")), ("…", m.page * (m.text.count("…") + m.text.count("...")))):
         if count > 0.1 * len(m.words):
-            return f"{count} of {name} on {len(m.words)} words, more than 10%"
+            return f"{count} of {name} on {counted(len(m.words), 'word', 'words')}, more than 10%"
     return ""
 
 

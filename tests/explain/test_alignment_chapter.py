@@ -25,6 +25,7 @@ def changed(view: View, events: list[dict[str, Any]]) -> View:
 
 def test_reward_and_judge_stand_over_the_root_of_kl(view: View) -> None:
     shown = align(view).parts["watched"]
+    assert shown["judged"]
     data = json.loads(shown["chart"].data)
     looks = [event for event in view.events if event["kind"] == "look"]
     reward, judge, kept = (series["points"] for series in data["series"])
@@ -59,6 +60,18 @@ def test_without_a_judge_the_reward_is_shown_alone(view: View) -> None:
     events = [{k: v for k, v in event.items() if not k.startswith("judge")} for event in view.events]
     data = json.loads(align(changed(view, events)).parts["watched"]["chart"].data)
     assert len(data["series"]) == 1
+
+
+def test_what_was_learnt_from_rankings_alone_has_pictures_of_its_own(view: View) -> None:
+    steps = [
+        {"kind": "step", "step": n, "loss": 0.7, "accuracy": 0.5 + n / 40, "best_ratio": n / 10, "worst_ratio": -n / 5}
+        for n in range(1, 11)
+    ]
+    chapter = align(View(view.name, view.artifact, {}, steps))
+    assert {"direct", "ratios"} <= set(chapter.parts)
+    assert [value.en for value, _ in chapter.flow][:2] == ["10", "75%"]
+    assert len(chapter.parts["ratios"].lines) == 2
+    assert not {"direct", "ratios"} & set(align(view).parts), "where the model writes there are none"
 
 
 def test_a_run_that_was_not_looked_at_has_no_such_part(view: View) -> None:

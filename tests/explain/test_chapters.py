@@ -9,6 +9,7 @@ from anatomia.base.artifact import Artifact
 from anatomia.explain.chapters.corpus import difference, reason, shorten
 from anatomia.explain.chapters.evaluation import in_context, opening
 from anatomia.explain.chapters.shared import spread, stars
+from anatomia.explain.chapters.training import looks
 from anatomia.explain.gather import View
 from anatomia.explain.texts import Both
 from anatomia.text.document import Document
@@ -44,6 +45,15 @@ def test_reasons_the_corpus_gives_are_said_in_polish_too() -> None:
         assert both.pl != said
 
 
+def test_a_count_of_one_has_its_own_form_in_both_languages() -> None:
+    (verdict,) = judge([Document("Kot.", "x", "pl")], words_of(["Kot."]), Limits())
+    said = reason(verdict[1])
+    assert isinstance(said, Both)
+    assert said.en == "1 word, fewer than 10"
+    assert said.pl == "1 słowo, a\u00a0trzeba co najmniej 10"
+    assert isinstance(reason("1 words, fewer than 10"), Both), "as older runs have it"
+
+
 def test_an_unknown_reason_is_left_as_it_is() -> None:
     assert reason("because of the <weather>") == "because of the <weather>"
 
@@ -51,6 +61,19 @@ def test_an_unknown_reason_is_left_as_it_is() -> None:
 @pytest.mark.parametrize(("value", "fill"), [(5.0, 100), (2.5, 50), (0, 0), (None, 0), (float("nan"), 0)])
 def test_stars(value: float | None, fill: float) -> None:
     assert stars(value)["fill"] == fill
+
+
+def test_looks_at_held_out_text_begin_before_and_end_after_the_training() -> None:
+    def seen(metrics: dict[str, Any], *steps: int) -> list[tuple[float, float]]:
+        events = [{"kind": "validation", "step": step, "loss": 1.0} for step in steps]
+        artifact = Artifact(Path(), "finetune", "", {}, {}, {}, metrics, 0.0, "")
+        return looks(View("finetune", artifact, {}, events), "loss", "validation_loss", "held_out_loss")
+
+    metrics = {"steps": 30, "held_out_loss_before": 3.0, "held_out_loss": 0.5}
+    assert seen(metrics, 10, 20) == [(0, 3.0), (10, 1.0), (20, 1.0), (30, 0.5)]
+    assert seen(metrics, 10, 30) == [(0, 3.0), (10, 1.0), (30, 1.0)]
+    assert seen({"steps": 30, "validation_loss": 0.9}) == [(30, 0.9)]
+    assert seen({}, 10) == [(10, 1.0)]
 
 
 def test_spread_keeps_the_last() -> None:

@@ -33,6 +33,12 @@ def test_points_lie_where_they_belong() -> None:
     assert chart.y_ticks[-1][0] == 100
 
 
+def test_ticks_say_no_more_digits_than_tell_them_apart() -> None:
+    chart = line_chart([Series(NAME, "c-main", [(0, 0.0), (1.4, 1.0)])])
+    assert chart is not None
+    assert [label.pl for _, label in chart.x_ticks] == ["0,0", "0,5", "1,0"]
+
+
 def test_nothing_to_draw_is_no_chart() -> None:
     assert line_chart([]) is None
     assert line_chart([Series(NAME, "c-main", [(1, 2.0)])]) is None

@@ -36,7 +36,7 @@ def test_all_of_the_card_is_said(run: Path) -> None:
     assert tau["rows"][0]["at"] == pytest.approx(61)
     assert "10,5%" in parts["sureness"].pl
     assert "1,95" in parts["sureness"].pl
-    assert parts["mistakes"][0]["sides"][0][2].en == "people’s choice: 3 of 4"
+    assert parts["mistakes"][0]["sides"][0][2].en == "annotators’ choice: 3 of 4"
     assert "0,93" in parts["words"][0]["said"].pl
 
 

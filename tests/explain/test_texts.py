@@ -19,7 +19,11 @@ def test_every_text_is_there_in_both_languages() -> None:
 
 def test_both_languages_have_the_same_names_to_fill_in() -> None:
     for key, entry in table().items():
-        fields = [{name for _, name, _, _ in string.Formatter().parse(value) if name} for value in entry.values()]
+        fields = []
+        for language, value in entry.items():
+            names = [name.split("|") for _, name, _, _ in string.Formatter().parse(value) if name]
+            assert all(len(name) in (1, 4 if language == "pl" else 3) for name in names), f"{key}.{language}: forms"
+            fields.append({name[0] for name in names})
         assert fields[0] == fields[1], key
 
 
@@ -35,6 +39,7 @@ def test_values_are_escaped_and_numbers_follow_the_language() -> None:
         (1234, None, "1234", "1,234"),
         (12345.678, 1, "12\u00a0345,7", "12,345.7"),
         (-0.5, 2, "\u22120,50", "\u22120.50"),
+        (-0.0004, 2, "0,00", "0.00"),
         (0.0123456, None, "0,0123", "0.0123"),
         (2.0, None, "2", "2"),
         (0, None, "0", "0"),
@@ -42,6 +47,14 @@ def test_values_are_escaped_and_numbers_follow_the_language() -> None:
 )
 def test_numbers(value: float, digits: int | None, polish: str, english: str) -> None:
     assert number(value, digits) == Both(Markup(polish), Markup(english))
+
+
+@pytest.mark.parametrize(("count", "polish", "english"), [(1, "1 słowo", "1 word"), (22, "22 słowa", "22 words")])
+def test_words_take_the_form_that_goes_with_their_number(count: int, polish: str, english: str) -> None:
+    shown = text("reason.too_short", words=number(count), fewest=10)
+    assert shown.pl.startswith(f"{polish}, a\u00a0trzeba")
+    assert shown.en == f"{english}, fewer than 10"
+    assert text("reason.too_short", words=count, fewest=10) == shown
 
 
 def test_percent_and_duration() -> None:

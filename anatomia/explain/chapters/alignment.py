@@ -7,19 +7,20 @@ from markupsafe import escape
 from anatomia.explain.chapters.shared import Chapter, chapter, known, last, mean, spread, two
 from anatomia.explain.charts import Series, line_chart
 from anatomia.explain.gather import View
-from anatomia.explain.texts import Both, number, text
+from anatomia.explain.texts import Both, number, percent, text
 
 VIEWS = ("advantage", "kl", "reward", "value")
 PARTS = ("reward", "kl", "value", "baseline", "critic")  # of what a token brings to the loss
 
 
 def align(view: View) -> Chapter:
-    scores = view.series("step", "score")
+    scores, accuracies = view.series("step", "score"), view.series("step", "accuracy")  # the latter of direct methods
     flow = [
-        (known(scores[-1][0] if scores else None), "steps"),
+        (known(last([(0, step) for step, _ in scores or accuracies])), "steps"),
         (known(mean(scores[:5]), two), "score_first"),
         (known(mean(scores[-5:]), two), "score_last"),
         (known(last(view.series("step", "kl")), two), "kl"),
+        (known(last(accuracies), percent), "pairs_right"),
         (known(view.metric("judge_first"), two), "judge_first"),
         (known(view.metric("judge_kept"), two), "judge_kept"),
     ]
@@ -36,6 +37,13 @@ def align(view: View) -> Chapter:
             ]
         ),
         distance=lambda v: line_chart([Series(text("chart.kl"), "c-aligned", v.series("step", "kl"))], floor=0),
+        direct=lambda v: line_chart([Series(text("chart.accuracy"), "c-aligned", v.series("step", "accuracy"))]),
+        ratios=lambda v: line_chart(
+            [
+                Series(text("chart.best_ratio"), "c-kept", v.series("step", "best_ratio")),
+                Series(text("chart.worst_ratio"), "c-aligned", v.series("step", "worst_ratio")),
+            ]
+        ),
         length=lambda v: line_chart([Series(text("chart.length"), "c-aligned", v.series("step", "length"))], floor=0),
         entropy=lambda v: line_chart(
             [Series(text("chart.entropy"), "c-aligned", v.series("step", "entropy"))], floor=0
@@ -59,7 +67,8 @@ def watched(view: View) -> dict[str, Any] | None:
     chart = line_chart(lines, x_name=text("chart.root_kl"), floor=0)
     if chart is None:
         return None
-    return {"chart": chart, "kept": number(kept["updates"]), "steps": number(looks[-1]["updates"])}
+    judged = any("judge" in look for look in looks)
+    return {"chart": chart, "judged": judged, "kept": number(kept["updates"]), "steps": number(looks[-1]["updates"])}
 
 
 def gains(looks: list[dict[str, Any]], name: str) -> list[tuple[float, float]]:

@@ -10,7 +10,7 @@ from markupsafe import escape
 
 from anatomia.explain.chapters.shared import Chapter, chapter, known
 from anatomia.explain.gather import View
-from anatomia.explain.texts import NBSP, Both, has, number, table, text
+from anatomia.explain.texts import CHOICE, NBSP, Both, has, number, table, text
 
 SHOWN = 900  # characters of a page that are shown
 
@@ -113,10 +113,13 @@ def reasons() -> dict[str, re.Pattern[str]]:
     patterns = {}
     for key, entry in table().items():
         if key.startswith("reason."):
-            parts = re.split(r"\{(\w+)\}", entry["en"])
+            english = CHOICE.sub(r"{\2}", entry["en"])  # either form of a word: {word|words}
+            parts = re.split(r"\{([\w|]+)\}", english)
             free = {"source": ".+"}  # a path may hold spaces, a number or a code does not
             groups = [
-                f"(?P<{part}>{free.get(part, r'[^ ]+')})" if place % 2 else re.escape(part)
+                (f"(?:{part})" if "|" in part else f"(?P<{part}>{free.get(part, r'[^ ]+')})")
+                if place % 2
+                else re.escape(part)
                 for place, part in enumerate(parts)
             ]
             patterns[key] = re.compile("".join(groups))

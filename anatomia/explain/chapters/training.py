@@ -75,13 +75,22 @@ def loss_chart(view: View) -> Chart | None:
     return line_chart(
         [
             Series(text("chart.train"), "c-soft", view.series("step", "loss")),
-            Series(text("chart.validation"), "c-main", view.series("validation", "loss")),
+            Series(text("chart.validation"), "c-main", looks(view, "loss", "validation_loss", "held_out_loss")),
         ]
     )
 
 
 def bits_chart(view: View) -> Chart | None:
-    return line_chart([Series(text("chart.bits"), "c-main", view.series("validation", "bits_per_byte"))])
+    return line_chart([Series(text("chart.bits"), "c-main", looks(view, "bits_per_byte", "bits_per_byte"))])
+
+
+def looks(view: View, key: str, *metrics: str) -> list[tuple[float, float]]:
+    """(step, value) of the looks at held-out text on the way, and of those before the first step and after the last."""
+    on_the_way = view.series("validation", key)
+    before, after, steps = view.metric(f"{metrics[-1]}_before"), view.metric(*metrics), view.metric("steps")
+    begun = [] if before is None else [(0.0, before)]
+    done = [] if after is None or steps is None or (on_the_way and on_the_way[-1][0] >= steps) else [(steps, after)]
+    return [*begun, *on_the_way, *done]
 
 
 def masks(view: View) -> list[dict[str, Any]]:
