@@ -102,7 +102,7 @@ def learn(task: Task, way: str, seed: int) -> dict[str, float]:
     model = (Alone if way in ("alone", "pairs") else ScalarModel)(decoder)
     items = [pair for item in task.learnt for pair in pairs_of(item)] if way == "pairs" else task.learnt
     batch = round(task.settings.batch * len(items) / len(task.learnt))
-    objective = Preference(items, batch, batch, "listwise" if way in ("listwise", "alone") else "pairwise", seed)
+    objective = Preference(items, batch, 0, "listwise" if way in ("listwise", "alone") else "pairwise", seed)
     before = time.process_time()
     with tempfile.TemporaryDirectory() as directory:
         trained = train(model, objective, loop_settings(task.settings, task.steps), Ledger(), Path(directory))

@@ -14,6 +14,7 @@ from anatomia.feedback.scores import STARS
 from anatomia.model.scalar import ScalarModel
 from anatomia.objectives.judged import UNPLACED, Judged
 from anatomia.objectives.matching import Partners, match_gaps, matching_loss
+from anatomia.objectives.next_token import LARGE_PASS, PASS
 from anatomia.tokens.batches import pad_sequences
 from anatomia.train import parallel
 from anatomia.train.objective import Sums
@@ -98,7 +99,8 @@ class Preference:
 
     Args:
         items: the prompts with their rankings; every epoch visits each once in an order keyed by (seed, epoch).
-        batch: prompts per step. micro: prompts per forward pass.
+        batch: prompts per step.
+        micro: completions per forward pass, rounded to whole prompts; 0 for as many as suit the device.
         loss: "pairwise", "listwise" or "stars".
         matching: weight of `matching_loss` beside it; 0 leaves it out.
         margin: by how much better a completion of five stars is to be than one of none ("pairwise" only).
@@ -130,7 +132,7 @@ class Preference:
             count_stars(chosen),
             sum(map(bool, crossed)),
         )
-        micro = parallel.micro_rows(self.micro, len(chosen))
+        micro = parallel.micro_rows(self.prompts_per_pass(model, chosen, crossed), len(chosen))
         return [
             Piece(
                 part := chosen[start : start + micro],
@@ -141,6 +143,16 @@ class Preference:
             )
             for start in range(0, len(chosen), micro)
         ]
+
+    def prompts_per_pass(
+        self, model: nn.Module, chosen: Sequence[Judged], crossed: Sequence[tuple[tuple[int, ...], ...]]
+    ) -> int:
+        """Of a step's prompts, how many at most are read at once."""
+        if self.micro:
+            return max(1, self.micro * len(chosen) // sum(len(item.sequences) for item in chosen))
+        suiting = PASS.get(next(model.parameters()).device.type, LARGE_PASS)
+        read = sum(map(tokens_read, chosen, crossed))
+        return max(1, math.ceil(len(chosen) / math.ceil(read / suiting)))
 
     def loss(self, model: nn.Module, micro: Piece) -> tuple[Tensor, dict[str, Tensor | float]]:
         assert isinstance(model, ScalarModel)
@@ -177,6 +189,15 @@ class Preference:
 
     def load(self, state: dict[str, Any]) -> None:
         pass
+
+
+def tokens_read(item: Judged, crossed: Sequence[Sequence[int]]) -> int:
+    """Tokens that are computed for a prompt, whose own stand once before all answers, and its crossed sequences."""
+    own = item.prompt + sum(len(sequence) - item.prompt for sequence in item.sequences)
+    if not crossed:
+        return own
+    _, theirs, mine = crossed  # one answer of the other prompt's after both prompts, and that prompt with ours
+    return own + 2 * (len(theirs) - item.prompt) + len(mine)
 
 
 def score_all(model: ScalarModel, sequences: Sequence[Sequence[int]]) -> Tensor:

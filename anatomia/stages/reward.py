@@ -41,8 +41,8 @@ class RewardSettings(TrainingSettings):
         margin: with "pairwise", by how much better a completion of five stars is to be than one of none.
         matching: weight of a second loss, by which the model must tell which of two answers belongs to which of two
             prompts; 0 leaves it out.
-        epochs: how often each ranked prompt is seen. batch: prompts, with all their completions, per update;
-            micro_batch: per forward pass.
+        epochs: how often each ranked prompt is seen. batch: prompts, with all their completions, per update.
+        micro_batch: completions per forward pass, in whole prompts.
     """
 
     loss: Loss = "listwise"
@@ -51,7 +51,6 @@ class RewardSettings(TrainingSettings):
     epochs: float = Field(default=2.0, gt=0)
     batch: int = Field(default=16, ge=1)
     learning_rate: float = Field(default=2e-4, gt=0)
-    micro_batch: int = Field(default=16, ge=1)
 
 
 def run(context: Context) -> Metrics:
@@ -70,8 +69,9 @@ def run(context: Context) -> Metrics:
         )
     batch = min(settings.batch, len(learnt))
     steps = max(1, int(np.ceil(settings.epochs * len(learnt) / batch)))
-    micro = min(settings.micro_batch, batch)
-    objective = Preference(learnt, batch, micro, settings.loss, context.seed, settings.matching, settings.margin)
+    objective = Preference(
+        learnt, batch, settings.micro_batch, settings.loss, context.seed, settings.matching, settings.margin
+    )
     trained = train(model, objective, loop_settings(settings, steps), context.ledger, context.resume)
     save(context.work, model, vocabulary)
     reference = scores_of(model, policy_samples(policy, [*held_out, *learnt], context.seed))

@@ -61,16 +61,19 @@ def load_cases(ranks: Artifact, vocabulary: Vocabulary, context: int) -> tuple[d
 
 def encode(vocabulary: Vocabulary, prompt: Sequence[Message], completion: str) -> list[int]:
     """A prompt with one completion and its end token."""
-    turns = [Turn(message["role"], message["content"]) for message in prompt]  # type: ignore[arg-type]
-    return encode_dialogue(vocabulary, Dialogue((*turns, Turn("assistant", completion)), "ranking"))[0]
+    return encode_dialogue(vocabulary, answered(prompt, completion))[0]
 
 
 def prompt_length(vocabulary: Vocabulary, prompt: Sequence[Message]) -> int:
     """The number of tokens before a completion's first."""
-    turns = [Turn(message["role"], message["content"]) for message in prompt]  # type: ignore[arg-type]
-    weights = encode_dialogue(vocabulary, Dialogue((*turns, Turn("assistant", "1")), "ranking"))[1]
+    weights = encode_dialogue(vocabulary, answered(prompt, "1"))[1]
     end = len(weights) - weights[::-1].index(1)
     return next((place + 1 for place in range(end - 1, -1, -1) if not weights[place]), 0)
+
+
+def answered(prompt: Sequence[Message], completion: str) -> Dialogue:
+    """A prompt with a completion, calls of tools and what else belongs to its turns included."""
+    return Dialogue((*map(Turn.from_message, prompt), Turn("assistant", completion)), "ranking")
 
 
 def places(ranking: Ranking) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from train.learning import settings, weights
 
 from anatomia.base.events import Ledger
 from anatomia.model.scalar import ScalarModel
+from anatomia.objectives import preference
 from anatomia.objectives.judged import UNPLACED, Judged
 from anatomia.objectives.preference import (
     Preference,
@@ -21,6 +22,7 @@ from anatomia.objectives.preference import (
     score_all,
     star_margins,
     stars_loss,
+    tokens_read,
 )
 from anatomia.train.loop import backward, train
 from anatomia.train.optimizer import FlatOptimizer, OptimizerSettings
@@ -127,8 +129,8 @@ def test_margins_reach_the_training() -> None:
     found = []
     for items, margin in ((starred, 0.0), (starred, 4.0), (plain, 4.0)):
         model = scalar()
-        (piece,) = Preference(items, 8, 8, "pairwise", 0, margin=margin).micro_batches(model, 0)
-        found.append(float(Preference(items, 8, 8, "pairwise", 0, margin=margin).loss(model, piece)[0].detach()))
+        (piece,) = Preference(items, 8, 0, "pairwise", 0, margin=margin).micro_batches(model, 0)
+        found.append(float(Preference(items, 8, 0, "pairwise", 0, margin=margin).loss(model, piece)[0].detach()))
     assert found[1] > found[0] + 0.5
     assert found[2] == found[0]
 
@@ -186,7 +188,7 @@ def test_it_learns_what_can_be_learnt(loss: str, dtype: torch.dtype, tmp_path: P
     model = scalar(scale=0.1)
     with torch.no_grad():
         model.score.zero_()
-    objective = Preference(toy(200, 0), 16, 16, loss, 0)
+    objective = Preference(toy(200, 0), 16, 0, loss, 0)
     how = settings(60, learning_rate=1e-2, checkpoint_seconds=1e9, dtype=dtype)
     found = train(model, objective, how, Ledger(), tmp_path)
     assert found["last_accuracy"] > 0.9
@@ -210,7 +212,7 @@ def test_the_micro_batch_changes_nothing(loss: str) -> None:
     stars = [(4.0, none, 1.0), (5.0, 2.0, 0.0), (none, none, none), ()]
     items = [Judged(item.sequences, item.places * (1 + n % 3), 0, stars[n % 4]) for n, item in enumerate(toy(8, 3))]
     found = []
-    for micro in (8, 1, 3):
+    for micro in (0, 1, 9):
         model = scalar()
         optimizer = FlatOptimizer(model, OptimizerSettings(), torch.float32)
         sums = backward(model, Preference(items, 8, micro, loss, 0, margin=2.0), optimizer, 0)
@@ -219,6 +221,27 @@ def test_the_micro_batch_changes_nothing(loss: str) -> None:
     for value, other in others:
         assert value == pytest.approx(whole, rel=1e-5)
         assert (other - gradient).norm() < 1e-4 * gradient.norm()
+
+
+def test_as_many_are_read_at_once_as_suit_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Completions are counted in whole prompts, or tokens are, what answers have in common once."""
+    model, items = scalar(), [Judged(((1,) * 10, (1,) * 12), ((0, 1),), 8) for _ in range(9)]
+    sizes = {}
+    for micro in (0, 1, 6, 99):
+        pieces = Preference(items, 9, micro, "pairwise", 0).micro_batches(model, 0)
+        sizes[micro] = [len(piece.items) for piece in pieces]
+    assert sizes == {0: [9], 1: [1] * 9, 6: [3] * 3, 99: [9]}
+    monkeypatch.setattr(preference, "PASS", {"cpu": 3 * 14})
+    pieces = Preference(items, 9, 0, "pairwise", 0).micro_batches(model, 0)
+    assert [len(piece.items) for piece in pieces] == [3] * 3
+
+
+def test_the_tokens_of_a_prompt_and_its_crossed_sequences() -> None:
+    ours, theirs = Judged(((1, 2, 3, 7, 8), (1, 2, 3, 9)), ((0, 1),), 3), Judged(((4, 5, 6, 6),), ((0,),), 2)
+    assert tokens_read(ours, ()) == 3 + 2 + 1
+    crossed = (4, 5, 6, 6), (1, 2, 3, 6, 6), (4, 5, 7, 8)
+    assert crossed[0] == theirs.question + theirs.answer
+    assert tokens_read(ours, crossed) == 6 + (2 + 2) + 2 + 2
 
 
 def test_an_epoch_visits_each_prompt_once() -> None:

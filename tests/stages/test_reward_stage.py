@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from faults.small_world import MACHINE
 from model.tiny import decoder
+from tokens.chat_templates import TOOLS, somebodys
 
 from anatomia.base import machine
 from anatomia.base.artifact import Artifact, publish, workspace
@@ -20,8 +21,9 @@ from anatomia.model.checkpoint import load_scalar
 from anatomia.stages.models import save
 from anatomia.stages.rank import line_of_stars, lines_of_rankings
 from anatomia.stages.reward import RewardSettings, check, policy_samples, run, scores_of
-from anatomia.stages.reward_data import load_cases
+from anatomia.stages.reward_data import encode, load_cases, prompt_length
 from anatomia.stages.stage import Context, Metrics
+from anatomia.tokens.dialogue import prompt_ids
 from anatomia.tokens.vocabulary import Vocabulary, train_vocabulary
 
 WORDS = ("river", "house", "apple", "stone", "cloud", "bird", "tree", "lamp")
@@ -128,6 +130,23 @@ def test_cases_keep_texts_tokens_and_stars_together(inputs: dict[str, Artifact])
         for text, sequence in zip(case.completions, case.item.sequences, strict=True):
             assert vocabulary.decode(sequence[case.item.prompt :]) == text
     assert load_cases(inputs["rank"], vocabulary, 8)[1] == 80
+
+
+def test_prompts_keep_calls_of_tools(tmp_path: Path) -> None:
+    """What it reads of a prompt is what the policy answered."""
+    vocabulary = somebodys(tmp_path, TOOLS)
+    call = {"type": "function", "function": {"name": "river", "arguments": {"of": "Olsza"}}}
+    prompt = (
+        {"role": "user", "content": "river?"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "content": "Olsza"},
+        {"role": "user", "content": "where?"},
+    )
+    asked = prompt_ids(vocabulary, list(prompt))
+    assert "river" in vocabulary.decode(asked[6:])
+    sequence = encode(vocabulary, prompt, "here")
+    assert sequence[: prompt_length(vocabulary, prompt)] == asked
+    assert vocabulary.decode(sequence[len(asked) :]) == "here"
 
 
 def test_margins_without_pairs_are_refused() -> None:
