@@ -2,15 +2,17 @@
 
 import copy
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from model.tiny import decoder, tokens
+from objectives.aligned_gradients import gradients
 from objectives.aligning import END, PROMPTS, alignment
-from objectives.ranks_aligning import gradients, together
 from torch import Tensor, nn
+from train.ranks import together
 
 from anatomia.generate.engine import generate
 from anatomia.generate.sampling import Sampling, probabilities
@@ -246,9 +248,10 @@ def test_little_that_is_kept_fills_every_minibatch() -> None:
     assert len(objective.rollout.ids) == 4, "one of each group"
 
 
-def test_the_number_of_processes_changes_no_gradient() -> None:
+def test_the_number_of_processes_changes_no_gradient(tmp_path: Path) -> None:
     alone = gradients()
-    for method, found in together(2).items():
+    (said,) = together(2, ("gradients aligned", tmp_path))
+    for method, found in said.items():
         assert max(map(abs, alone[method][1:])) > 1e-4, method
         difference = max(abs(a - b) for a, b in zip(found, alone[method], strict=True))
         assert difference < 1e-9 * max(map(abs, alone[method])), method

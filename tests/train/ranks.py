@@ -19,6 +19,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent.parent)]
 
 import torch  # noqa: E402
 from model.tiny import decoder, scalar, tokens  # noqa: E402
+from objectives import aligned_gradients  # noqa: E402
 from objectives.aligning import alignment  # noqa: E402
 from torch import nn  # noqa: E402
 from train.learning import Killed, documents, killer, next_token, settings  # noqa: E402
@@ -80,6 +81,10 @@ def gradients(micro: int, sharing: Sharing | None = None) -> dict[str, list[floa
 
 def job_gradients(directory: Path) -> Any:
     return gradients(4)
+
+
+def job_gradients_aligned(directory: Path) -> Any:
+    return aligned_gradients.gradients()
 
 
 def both(sharing: Sharing) -> dict[str, list[float]]:
