@@ -25,6 +25,13 @@ LIBRARIES = (
     "transformers",
 )
 
+MEANINGS = {
+    "native": "native: our own kernel in C++",
+    "fused": "fused: programs that torch compiles",
+    "eager": "eager: torch as it is",
+}
+"""What the names of ways to write and to train stand for."""
+
 
 def diagnose(again: bool = False) -> dict[str, dict[str, Any]]:
     """What `doctor` has to say, by section. `again` measures anew instead of remembering."""
@@ -58,9 +65,15 @@ def table(rows: dict[str, dict[str, Any]], messages: Messages) -> Table:
     made.add_column(overflow="fold")
     for section in rows.values():
         for name, value in section.items():
-            made.add_row(messages(name.replace("_", " ")), "–" if value is None else messages.number(value))
+            made.add_row(messages(name.replace("_", " ")), _said(value, messages))
         made.add_section()
     return made
+
+
+def _said(value: Any, messages: Messages) -> str:
+    if value is None:
+        return "–"
+    return messages(MEANINGS.get(value, value)) if isinstance(value, str) else messages.number(value)
 
 
 def _version(library: str) -> str | None:

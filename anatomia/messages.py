@@ -47,6 +47,10 @@ POLISH = {
     "decoding": "dekodowanie",
     "training": "trening",
     "python": "Python",
+    "cpu": "procesor",
+    "native: our own kernel in C++": "native: własne jądro w C++",
+    "fused: programs that torch compiles": "fused: programy, które kompiluje torch",
+    "eager: torch as it is": "eager: torch taki, jaki jest",
     "What to type next": "Co wpisać dalej",
     "talk to the model": "rozmowa z modelem",
     "the same question to every stage's model": "to samo pytanie do modelu po każdym etapie",
@@ -57,6 +61,20 @@ POLISH = {
         "… odpowiedź jest dłuższa: ucina ją --max-new {number}, większe pokaże więcej"
     ),
     "all metrics": "wszystkie miary",
+    "Rank at {url} (Ctrl-C ends)": "Oceniaj na stronie {url} (Ctrl-C kończy)",
+    "person": "osoba",
+    "rankings": "rankingi",
+    "left": "zostało",
+    "agreement": "zgodność",
+    "reliability": "wiarygodność",
+    "Rankings: {rankings}; prompts to rank: {prompts}.": "Rankingi: {rankings}; polecenia do oceny: {prompts}.",
+    "Most would be learnt from the next ranking by {name}.": "Najwięcej powiedziałby następny ranking tej osoby: {name}.",
+    "Agreement: mean Kendall tau with the others on prompts that they ranked too (how many).": (
+        "Zgodność: średnie tau Kendalla z innymi na poleceniach, które też oceniali (na ilu)."
+    ),
+    "Reliability: how far rankings count, 1 as usual, 0 like chance.": (
+        "Wiarygodność: jak bardzo liczą się rankingi, 1 jak zwykle, 0 jak przypadek."
+    ),
     "How are you?": "Jak się masz?",
     "Stopped. The same command goes on from here.": "Przerwano. To samo polecenie ruszy dalej od tego miejsca.",
     "A process of this run was killed; those that are left go on from the last checkpoint: {count}.": (

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from anatomia.base.errors import UserError
 from anatomia.base.settings import Settings
@@ -40,10 +40,17 @@ T = TypeVar("T", bound=BaseModel)
 class Top(Settings):
     """What stands at the top of a recipe, before its sections."""
 
-    name: str = Field("run", pattern=r"^[^/\\]+$", description="names the run's directory")
+    name: str = Field("run", description="names the run's directory")
     seed: int = Field(0, ge=0, description="every random stream of the run grows from it")
     languages: tuple[str, ...] = Field(("pl", "en"), description="of every section that does not say it itself")
     log: LogSettings = Field(LogSettings(), description="who else gets the run's events; no stage reads it")
+
+    @field_validator("name")
+    @classmethod
+    def _one_directory(cls, name: str) -> str:
+        if not name.strip(" .") or any(sign in "/\\" or not sign.isprintable() for sign in name):
+            raise ValueError("should be the name of a directory, without / and \\; where it lies --out says")
+        return name
 
 
 @dataclass(frozen=True)
@@ -101,7 +108,7 @@ def find(name: str) -> Path:
         if path.parent == Path() and packaged.is_file():
             return packaged
     known = ", ".join(PACKAGED)
-    raise UserError(f"no recipe {name}{meant(name, PACKAGED)}; give the path of a .toml file, or one of: {known}")
+    raise UserError(f"{name} is no recipe{meant(name, PACKAGED)}; give the path of a .toml file, or one of: {known}")
 
 
 def root_of(name: str) -> Path:
@@ -153,10 +160,7 @@ def build(raw: dict[str, Any], sections: Sections, where: Callable[[str], str] =
     names = [*Top.model_fields, *sections]
     for key, value in raw.items():
         if key not in names:
-            what = "section" if isinstance(value, dict) else "key"
-            known = ", ".join(names)
-            place = where(f"{key}.{next(iter(value), '')}" if isinstance(value, dict) else key)
-            raise UserError(f"{place}: {key} is no {what} of a recipe{meant(key, names)}; there are: {known}")
+            raise UserError(_unknown(key, value, sections, where))
         if key in sections and not isinstance(value, dict):
             raise UserError(
                 f"{where(key)}: {key} = {_show(value)}: {key} is a section; write [{key}] and its keys below it"
@@ -169,6 +173,20 @@ def build(raw: dict[str, Any], sections: Sections, where: Callable[[str], str] =
             given = {"languages": raw["languages"], **given}
         parts[name] = _validate(kind, given, name, where)
     return Recipe(top, parts)
+
+
+def _unknown(key: str, value: Any, sections: Sections, where: Callable[[str], str]) -> str:
+    """One line for a name that no recipe has at its top."""
+    if isinstance(value, dict):
+        known = [*sections, "log"]
+        place = where(f"{key}.{next(iter(value), '')}")
+        return f"{place}: {key} is no section of a recipe{meant(key, known)}; there are: {', '.join(known)}"
+    homes = [f"{name}.{key}" for name, kind in sections.items() if key in _fields(kind, [])]
+    if homes:
+        return f"{where(key)}: {key} stands outside of its section; there are: {', '.join(homes)}"
+    known = [name for name in Top.model_fields if name != "log"]
+    said = ", ".join(known)
+    return f"{where(key)}: {key} is no key outside of a section{meant(key, [*known, *sections])}; there are: {said}"
 
 
 def check(recipe: Recipe, root: Path, stages: Sequence[Stage]) -> None:

@@ -90,7 +90,7 @@ def test_help_does_not_wait_for_torch() -> None:
     [
         (["rnu"], 'Did you mean "run"?'),
         (["run", "mine.toml", "--untl", "first"], "--untl"),
-        (["run", "gone.toml"], "no recipe gone.toml"),
+        (["run", "gone.toml"], "gone.toml is no recipe"),
         (["run", "mine.toml", "--set", "first.fator=2"], "--set: first.fator is not a setting (did you mean factor?)"),
         (["run", "mine.toml", "--set", 'first.texts=["gone.txt"]'], "mine.toml: first.texts: no file"),
         (["run", "mine.toml", "--until", "frist"], "did you mean first?"),
@@ -129,6 +129,9 @@ def test_a_mistake_is_one_line_exit_2_and_nothing_written(
         (["run", "mine.toml", "--set", "first.fator=2"], "ma takiego ustawienia (czy chodziło o factor?); są: texts"),
         (["run", "mine.toml", "--set", "first.factor=x"], '--set: first.factor = "x": powinno być liczbą całkowitą'),
         (["run", "mine.toml", "--set", 'first.texts=["gone.txt"]'], "mine.toml: first.texts: no file"),  # of a test
+        (["run", "mine.toml", "--set", "frist.factor=2"], "frist – nie ma takiej sekcji (czy chodziło o first?); są: "),
+        (["run", "mine.toml", "--set", "name=../x"], 'name = "../x": to ma być nazwa katalogu, bez / i \\'),
+        (["run", "wrold"], "nie ma przepisu wrold (czy chodziło o world?); podaj"),
         (["run", "mine.toml", "--until", "frist"], "nie ma takiego etapu (czy chodziło o first?); są: first"),
         (["compare", "gone", "--prompt", "x"], "gone nie istnieje; podaj katalog przebiegu albo modelu"),
         (["show", "ranking", "a > a > b"], "'a > a > b' to nie ranking: a występuje dwa razy."),

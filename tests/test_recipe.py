@@ -16,6 +16,7 @@ from anatomia import stages
 from anatomia.base.errors import UserError
 from anatomia.base.settings import Settings
 from anatomia.recipe import Recipe, build, check, find, read, to_toml
+from anatomia.sentences import sentence
 from anatomia.stages import corpus
 
 
@@ -74,7 +75,10 @@ def test_overrides(tmp_path: Path, override: str, section: str, key: str, value:
         ("", ("secnd.steps=1",), ["--set", "secnd", "did you mean second?"]),
         ("", ("steps",), ["--set steps", "section.key=value"]),
         ("seed = 1\n", ("seed.deep=1",), ["--set seed.deep=1", "not a section"]),
-        ('name = "../elsewhere"\n', (), ["mine.toml", "name"]),
+        ("steps = 3\n", (), ["mine.toml", "steps stands outside of its section", "there are: second.steps"]),
+        ('name = "../elsewhere"\n', (), ["mine.toml", 'name = "../elsewhere"', "without /", "--out"]),
+        ('name = ".."\n', (), ["mine.toml", "name of a directory"]),
+        ('name = " "\n', (), ["mine.toml", "name of a directory"]),
     ],
 )
 def test_a_mistake_is_one_line_that_names_it(
@@ -106,10 +110,26 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
         read(tmp_path / "bad.toml", SECTIONS)
 
 
+WRONG = (
+    'a = "x\n', "a = 1\na = 2\n", "a = \n", "[a\n", "[[a\n", "a 1\n", "a = [1\n", "a = {b = 1\n", "= 1\n", "a = 1 b = 2\n",
+    "[a]\n[a]\n", "a = 1\n[a]\n", 'a = "\\q"\n', "a = {b = 1, b = 2}\n", "a = 2000-99-99\n", "a = 'x", "a = \x01\n",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_no_english_is_left_of_what_is_wrong_with_a_file(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UserError) as caught:
+        recipe(tmp_path, text)
+    said = sentence(str(caught.value))
+    assert "to niepoprawny TOML: " in said
+    english = r"\b(at|line|column|end|of|Cannot|Expected|Illegal|Invalid|Unclosed|Duplicate|Unterminated|invalid)\b"
+    assert not re.search(english, said.partition("TOML: ")[2]), said
+
+
 def test_names_of_packaged_recipes_and_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert find("world").name == "world.toml"
-    with pytest.raises(UserError, match=r"no recipe wrld \(did you mean world\?\)"):
+    with pytest.raises(UserError, match=r"wrld is no recipe \(did you mean world\?\)"):
         find("wrld")
     (tmp_path / "world").mkdir()
     assert find("world").is_file()
