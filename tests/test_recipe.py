@@ -111,8 +111,9 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
 
 
 WRONG = (
-    'a = "x\n', "a = 1\na = 2\n", "a = \n", "[a\n", "[[a\n", "a 1\n", "a = [1\n", "a = {b = 1\n", "= 1\n", "a = 1 b = 2\n",
-    "[a]\n[a]\n", "a = 1\n[a]\n", 'a = "\\q"\n', "a = {b = 1, b = 2}\n", "a = 2000-99-99\n", "a = 'x", "a = \x01\n",
+    'a = "x\n', "a = 1\na = 2\n", "a = \n", "[a\n", "[[a\n", "a 1\n", "a = [1\n", "a = {b = 1\n", "= 1\n",
+    "a = 1 b = 2\n", "[a]\n[a]\n", "a = 1\n[a]\n", 'a = "\\q"\n', "a = {b = 1, b = 2}\n", "a = 2000-99-99\n",
+    "a = 'x", "a = \x01\n",
 )  # fmt: skip
 
 
