@@ -68,7 +68,9 @@ POLISH = {
     "agreement": "zgodność",
     "reliability": "wiarygodność",
     "Rankings: {rankings}; prompts to rank: {prompts}.": "Rankingi: {rankings}; polecenia do oceny: {prompts}.",
-    "Most would be learnt from the next ranking by {name}.": "Najwięcej powiedziałby następny ranking tej osoby: {name}.",
+    "Most would be learnt from the next ranking by {name}.": (
+        "Najwięcej powiedziałby następny ranking tej osoby: {name}."
+    ),
     "Agreement: mean Kendall tau with the others on prompts that they ranked too (how many).": (
         "Zgodność: średnie tau Kendalla z innymi na poleceniach, które też oceniali (na ilu)."
     ),

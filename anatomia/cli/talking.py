@@ -2,7 +2,7 @@
 
 import getpass
 from contextlib import suppress
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from rich.markup import escape
@@ -24,6 +24,11 @@ from anatomia.cli.options import (
     messages,
     show,
 )
+from anatomia.messages import Messages
+from anatomia.sentences import sentence
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 def chat(
@@ -159,6 +164,17 @@ def rank(
     /,
     *,
     name: Annotated[str | None, Parameter(help="Who ranks; your user name if not given.")] = None,
+    page: Annotated[
+        bool, Parameter(negative=(), help="Rank on a page in the browser, several people at once if you like.")
+    ] = False,
+    port: Annotated[int, Parameter(help="Where the page is; 0 takes any that is free.")] = 8765,
+    host: Annotated[
+        str, Parameter(help="The address the page listens at; 0.0.0.0 lets other computers in, who need its key.")
+    ] = "127.0.0.1",
+    progress: Annotated[
+        bool, Parameter(negative=(), help="Only show who has ranked how much, and how far they agree.")
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Put the completions of a run's prompts in order yourself, best first; the next run learns from it.
 
@@ -166,8 +182,12 @@ def rank(
 
     - `anatomia rank runs/world`
     - `anatomia rank runs/world --name Ala`
+    - `anatomia rank runs/world --page` – in the browser, several people at once
+    - `anatomia rank runs/world --progress` – who has ranked how much, and how far they agree
     """
     from anatomia.base.files import read_jsonl
+    from anatomia.feedback.desk import Desk
+    from anatomia.feedback.names import annotator_name
     from anatomia.feedback.ranking import Candidates
     from anatomia.feedback.store import STORE, RankingStore
     from anatomia.feedback.terminal import rank_in_terminal
@@ -176,5 +196,62 @@ def rank(
     if not samples.is_file():
         raise UserError(f"{run} holds no completions to rank (no {samples}); make them: anatomia run … --until sample")
     among = [Candidates.from_sample(sample) for sample in read_jsonl(samples)]
-    annotator = name or getpass.getuser()
-    rank_in_terminal(among, RankingStore(run / STORE), annotator, console(), language=messages().language)
+    store = RankingStore(run / STORE)
+    if progress:
+        found = Desk(among, store).progress()
+        show(found, progress_table(found, messages()), as_json)
+        return
+    proposed = name or _user_name()
+    if page:
+        from anatomia.serve.ranking import RankingServer
+
+        say = messages()
+        translate = {"pl": sentence}
+        server = RankingServer(
+            Desk(among, store),
+            str(run),
+            say.language,
+            proposed or "",
+            lambda english, language: translate.get(language, str)(english),
+            host,
+            port,
+        )
+        console().print(say("Rank at {url} (Ctrl-C ends)", url=server.url), highlight=False, soft_wrap=True)
+        with server, suppress(KeyboardInterrupt):
+            server.serve_forever()
+        return
+    if not proposed:
+        raise UserError("nobody knows your user name here; say who ranks: --name NAME")
+    annotator = annotator_name(proposed, {ranking.annotator for ranking in store.rankings()})
+    rank_in_terminal(among, store, annotator, console(), language=messages().language)
+
+
+def progress_table(found: dict[str, Any], say: Messages) -> "RenderableType":
+    """`Desk.progress` as a person likes to see it."""
+    from rich.box import ROUNDED
+    from rich.console import Group
+    from rich.table import Table
+
+    table = Table(box=ROUNDED)
+    for column in ("person", "rankings", "left", "agreement", "reliability"):
+        table.add_column(say(column), justify="left" if column == "person" else "right", overflow="fold")
+    for one in found["people"]:
+        agreement = "–" if one["tau"] is None else f"{say.number(round(one['tau'], 2))} ({say.number(one['common'])})"
+        reliability = "–"
+        if one["reliability"] is not None:
+            reliability = " ± ".join(say.number(round(one[part], 2)) for part in ("reliability", "reliability_error"))
+        table.add_row(escape(one["name"]), say.number(one["rankings"]), say.number(one["left"]), agreement, reliability)
+    counts = {"rankings": say.number(found["rankings"]), "prompts": say.number(found["prompts"])}
+    lines = [say("Rankings: {rankings}; prompts to rank: {prompts}.", **counts)]
+    if found["ask_next"] is not None and len(found["people"]) > 1:
+        lines.append(say("Most would be learnt from the next ranking by {name}.", name=escape(found["ask_next"])))
+    if found["people"]:
+        lines.append(say("Agreement: mean Kendall tau with the others on prompts that they ranked too (how many)."))
+        lines.append(say("Reliability: how far rankings count, 1 as usual, 0 like chance."))
+    return Group(*([table] if found["people"] else []), *lines)
+
+
+def _user_name() -> str | None:
+    with suppress(OSError, KeyError, ImportError):
+        return getpass.getuser()
+    return None

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,7 +17,8 @@ from anatomia.feedback.scores import Places
 AT_ONCE = 5
 """Completions that somebody is asked to put in order at once; more are hard to keep in mind (WMT asked for five)."""
 
-_DRAWS = 128
+_DRAWS = 256
+_MOST_PAIRS = 200  # of a prompt whose order is looked at; of more, as many that are spread evenly
 _TAILS = 8.0  # degrees of freedom of the draws: posteriors have wider tails than their normal approximations
 _SPREAD = 2.0  # of scores, before anything is known
 _NEVER_TIED = -3.0  # log d where nobody has tied anything yet
@@ -33,30 +34,41 @@ class Question:
     gain: float
 
 
-def pair_gains(scores: Floats, weights: Floats, tie: float, reliability: float = 1.0) -> Floats:
-    """What the answer to each pair of completions is expected to say about their scores, [..., n, n] in nats.
+def order_gains(scores: Floats, weights: Floats, tie: float, reliability: float = 1.0) -> Floats:
+    """What the answer to each pair of completions is expected to say about the order of all, [n, n] in nats.
 
-    The mutual information of the answer (the first better, both tied, the second better; Davidson 1970) and the scores
-    (Lindley 1956, "On a measure of the information provided by an experiment"). It is small where the answer is known
-    beforehand, and where it is all chance.
+    The mutual information (Lindley 1956, "On a measure of the information provided by an experiment") of the answer
+    (the first better, both tied, the second better; Davidson 1970) and of which of two completions is better, summed
+    over all pairs of the prompt's: whoever learns that b beats c learns something of a and c too. How far apart
+    completions lie is nothing that is asked for, once their order is known. The gain is small where the answer is known
+    beforehand, and where it is all chance, as between two that are equally good.
 
     Args:
-        scores: [..., draws, n] from what is known of them.
-        weights: [..., draws] of the draws, with sum 1.
+        scores: [draws, n] from what is known of them.
+        weights: [draws] of the draws, with sum 1.
         tie: log d, how readily two are tied.
         reliability: the annotator's.
     """
-    first, second = np.triu_indices(scores.shape[-1], 1)
-    gap = reliability / 2 * (scores[..., first] - scores[..., second])  # [..., draws, pairs]
-    logits = np.stack([gap, np.full_like(gap, tie), -gap])
+    n = scores.shape[1]
+    first, second = np.triu_indices(n, 1)
+    gap = scores[:, first] - scores[:, second]  # [draws, pairs]
+    logits = np.stack([reliability / 2 * gap, np.full_like(gap, tie), -reliability / 2 * gap])
     chance = np.exp(logits - logits.max(0))
-    chance /= chance.sum(0)
-    unsure = -(chance * np.log(np.maximum(chance, 1e-300))).sum(0)
-    mean = np.einsum("a...dp,...d->a...p", chance, weights)
-    gain = -(mean * np.log(np.maximum(mean, 1e-300))).sum(0) - np.einsum("...dp,...d->...p", unsure, weights)
-    found = np.zeros((*gain.shape[:-1], scores.shape[-1], scores.shape[-1]))
-    found[..., first, second] = found[..., second, first] = np.maximum(gain, 0.0)
+    chance *= weights[:, None] / chance.sum(0)
+    mean = chance.sum(1)  # [3, pairs]
+    every = math.ceil(gap.shape[1] / _MOST_PAIRS)
+    better = (gap > 0).astype(np.float64)[:, ::every]
+    after = np.matmul(chance.transpose(0, 2, 1), better) / np.maximum(mean, 1e-300)[..., None]  # [3, asked, pairs]
+    gain = _doubt(weights @ better).sum() - (mean * _doubt(after).sum(-1)).sum(0)
+    found = np.zeros((n, n))
+    found[first, second] = found[second, first] = np.maximum(gain, 0.0) * gap.shape[1] / better.shape[1]
     return found
+
+
+def _doubt(chance: Floats) -> Floats:
+    """The entropy, in nats, of something that is so with this probability."""
+    inside = np.clip(chance, 1e-12, 1 - 1e-12)
+    return np.asarray(-inside * np.log(inside) - (1 - inside) * np.log1p(-inside))
 
 
 def most_telling(gains: Floats, among: Sequence[int], most: int) -> tuple[tuple[int, ...], float]:
@@ -123,8 +135,10 @@ class Asker:
         by = [[self._number[name] for name in who] for who in self.annotators]
         choices = choices_of(self.prompts, self.sizes, by, pairs=True)
         shared = Shared(np.zeros((3, 2)), np.ones(choices.annotators), _SPREAD)
+        self.errors = np.zeros(choices.annotators)
         if choices.count:
-            shared = fit_choices(choices, reliability=len(self._number) > 1).shared
+            fit = fit_choices(choices, reliability=len(self._number) > 1)
+            shared, self.errors = fit.shared, fit.reliability_errors
         ties = np.array([[0.0, 0.0], [0.0, 0.0], [0.0, _NEVER_TIED]])
         if choices.most_tied > 1:
             ties[2, 1] = shared.ties[2, 1]
@@ -154,23 +168,28 @@ class Asker:
         (self._draws[prompt],) = draws(choices, shared, blocks)
         for reliable, table in self._gains.items():
             table[prompt] = self._best(
-                prompt, pair_gains(*self._draws[prompt], float(self.shared.ties[2, 1]), reliable)
+                prompt, order_gains(*self._draws[prompt], float(self.shared.ties[2, 1]), reliable)
             )
 
-    def question(self, annotator: str, among: Sequence[int] | None = None) -> Question | None:
+    def question(
+        self, annotator: str, among: Sequence[int] | None = None, told: Mapping[int, Sequence[Places]] | None = None
+    ) -> Question | None:
         """The question, to this annotator, of which most is expected; of equals the first. None if nothing is left.
 
         Args:
             among: the prompts that may be asked about, all if None.
+            told: of some prompts, rankings that the annotator gave and would give again: the order of what is placed
+                there is no news from them.
         """
         reliability = self._reliability(annotator)
         if reliability not in self._gains:
             self._gains[reliability] = self._all_gains(reliability)
         table = self._gains[reliability]
         asked = [place for place in (range(len(self.sizes)) if among is None else among) if table[place][0]]
+        again = {place: self._news(place, reliability, (told or {})[place]) for place in asked if place in (told or {})}
         # Rounded, so that equal prompts stay equal and the first of them comes first.
-        best = max(asked, key=lambda place: round(table[place][1], 9), default=None)
-        return None if best is None else Question(best, *table[best])
+        best = max(asked, key=lambda place: round(again.get(place, table[place])[1], 9), default=None)
+        return None if best is None else Question(best, *again.get(best, table[best]))
 
     def whom(self, annotators: Sequence[str], among: Sequence[int] | None = None) -> tuple[str, Question] | None:
         """Whom of several to ask, and what: of which most is expected. Who guesses is asked last, strangers early on.
@@ -183,6 +202,13 @@ class Asker:
             raise ValueError("nobody to ask")
         return max(questions, key=lambda asked: round(asked[1].gain, 9), default=None)
 
+    def reliability(self, annotator: str) -> tuple[float, float] | None:
+        """How far somebody is to be believed, and its standard error, as last learnt; None if they are alone or new."""
+        number = self._number.get(annotator)
+        if number is None or len(self._number) < 2 or number >= len(self.shared.reliability):
+            return None
+        return float(self.shared.reliability[number]), float(self.errors[number])
+
     def _reliability(self, annotator: str) -> float:
         number = self._number.get(annotator)
         known = number is not None and number < len(self.shared.reliability)
@@ -191,7 +217,15 @@ class Asker:
 
     def _all_gains(self, reliability: float) -> list[tuple[tuple[int, ...], float]]:
         tie = float(self.shared.ties[2, 1])
-        return [self._best(place, pair_gains(*drawn, tie, reliability)) for place, drawn in enumerate(self._draws)]
+        return [self._best(place, order_gains(*drawn, tie, reliability)) for place, drawn in enumerate(self._draws)]
+
+    def _news(self, prompt: int, reliability: float, told: Sequence[Places]) -> tuple[tuple[int, ...], float]:
+        """The best question about a prompt to somebody who gave these rankings of it."""
+        gains = order_gains(*self._draws[prompt], float(self.shared.ties[2, 1]), reliability)
+        for groups in told:
+            placed = [index for group in groups for index in group]
+            gains[np.ix_(placed, placed)] = 0.0
+        return self._best(prompt, gains)
 
     def _best(self, prompt: int, gains: Floats) -> tuple[tuple[int, ...], float]:
         among = self.distinct[prompt]

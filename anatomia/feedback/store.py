@@ -3,11 +3,13 @@
 import json
 import sqlite3
 import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sql
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from anatomia.base.errors import UserError
@@ -17,6 +19,7 @@ STORE = "rankings.sqlite"
 """The store's name in a run's directory."""
 
 _WAIT = 60.0  # seconds that a writer waits for another's transaction
+_AT_A_TIME = 500  # numbers in one query
 
 _ROWS = sql.Table(
     "rankings",
@@ -27,6 +30,7 @@ _ROWS = sql.Table(
     sql.Column("record", sql.Text, nullable=False),
     sql.Column("retracts", sql.Integer, nullable=True, index=True),
 )
+_TICKETS = sql.Table("tickets", _ROWS.metadata, sql.Column("ticket", sql.String(64), primary_key=True))
 
 
 class RankingStore:
@@ -61,19 +65,41 @@ class RankingStore:
             raise UserError(f"the rankings in {self.where} cannot be opened: {str(error).splitlines()[0]}") from error
 
     def add(self, ranking: Ranking) -> int:
-        """Keep a ranking; its number in the store."""
-        record = json.dumps(ranking.to_json(), ensure_ascii=False)
-        row = {"candidates": ranking.candidates.key, "annotator": ranking.annotator, "record": record}
-        with self._engine.begin() as connection:
-            return int(connection.execute(sql.insert(_ROWS).values(row).returning(_ROWS.c.id)).scalar_one())
+        """Keep a ranking; its number in the store.
+
+        Raises:
+            UserError: it cannot be kept, and is not.
+        """
+        with self._writing() as connection:
+            return _added(connection, ranking)
+
+    def add_once(self, ranking: Ranking, ticket: str) -> int | None:
+        """Keep a ranking unless one came with this ticket before: its number, or None.
+
+        An answer that is sent twice, from two windows or because nobody heard that it had arrived, is kept once.
+
+        Args:
+            ticket: at most 64 signs.
+
+        Raises:
+            UserError: it cannot be kept, and is not.
+        """
+        try:
+            with self._writing() as connection:
+                connection.execute(CreateTable(_TICKETS, if_not_exists=True))
+                connection.execute(sql.insert(_TICKETS).values(ticket=ticket))
+                return _added(connection, ranking)
+        except IntegrityError:
+            return None
 
     def retract(self, number: int) -> None:
         """Take back the ranking with this number. It stays in the store but is no longer listed.
 
         Raises:
             KeyError: there is none, or it was taken back before.
+            UserError: it cannot be taken back.
         """
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             row = connection.execute(self._listed().where(_ROWS.c.id == number)).one_or_none()
             if row is None:
                 raise KeyError(number)
@@ -81,19 +107,96 @@ class RankingStore:
             connection.execute(sql.insert(_ROWS).values(values))
 
     def rankings(self, annotator: str | None = None, candidates: Candidates | None = None) -> list[Ranking]:
-        """What stands, oldest first; only by `annotator` or only of `candidates` if given."""
+        """What stands, oldest first; only by `annotator` or only of `candidates` if given.
+
+        Raises:
+            UserError: the store, or a ranking in it, cannot be read.
+        """
         wanted = self._listed()
         if annotator is not None:
             wanted = wanted.where(_ROWS.c.annotator == annotator)
         if candidates is not None:
             wanted = wanted.where(_ROWS.c.candidates == candidates.key)
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             rows = connection.execute(wanted.order_by(_ROWS.c.id)).all()
-        return [Ranking.from_json(json.loads(row.record)) for row in rows]
+        return [self._ranking(row) for row in rows]
+
+    def changes(self, known: Collection[int]) -> tuple[dict[int, Ranking], set[int]]:
+        """What stands beside the rankings whose numbers are known, by number, and which of those no longer stand.
+
+        Raises:
+            UserError: the store, or a ranking in it, cannot be read.
+        """
+        with self._reading() as connection:
+            numbers = set(connection.execute(self._listed().with_only_columns(_ROWS.c.id)).scalars())
+            fresh = sorted(numbers.difference(known))
+            rows = [
+                row
+                for some in range(0, len(fresh), _AT_A_TIME)
+                for row in connection.execute(sql.select(_ROWS).where(_ROWS.c.id.in_(fresh[some : some + _AT_A_TIME])))
+            ]
+        return {row.id: self._ranking(row) for row in rows}, set(known) - numbers
+
+    def count(self, annotator: str, candidates: Candidates) -> int:
+        """How often this annotator ranked these candidates or took that back, ever.
+
+        Raises:
+            UserError: the store cannot be read.
+        """
+        wanted = sql.select(sql.func.count()).where(
+            _ROWS.c.annotator == annotator, _ROWS.c.candidates == candidates.key
+        )
+        with self._reading() as connection:
+            return int(connection.execute(wanted).scalar_one())
+
+    def _ranking(self, row: sql.Row[Any]) -> Ranking:
+        try:
+            ranking = Ranking.from_json(json.loads(row.record))
+            whole = (ranking.candidates.key, ranking.annotator) == (row.candidates, row.annotator)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            whole = False
+        if not whole:
+            raise UserError(f"{self.where}: ranking {row.id} is damaged; put a copy of the file in its place")
+        return ranking
+
+    @contextmanager
+    def _writing(self) -> Iterator[sql.Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except IntegrityError:
+            raise
+        except SQLAlchemyError as error:
+            raise UserError(
+                f"nothing was saved in {self.where}: {_reason(error)}; put that right and repeat"
+            ) from error
+
+    @contextmanager
+    def _reading(self) -> Iterator[sql.Connection]:
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise UserError(
+                f"the rankings in {self.where} cannot be read: {_reason(error)}; put that right, or a copy in its place"
+            ) from error
 
     def _listed(self) -> sql.Select[Any]:
         retracted = sql.select(_ROWS.c.retracts).where(_ROWS.c.retracts.is_not(None))
         return sql.select(_ROWS).where(_ROWS.c.retracts.is_(None), _ROWS.c.id.not_in(retracted))
+
+
+def _added(connection: sql.Connection, ranking: Ranking) -> int:
+    record = json.dumps(ranking.to_json(), ensure_ascii=False)
+    if any("\ud800" <= sign <= "\udfff" for sign in record):  # halves of a character, which UTF-8 cannot hold
+        record = json.dumps(ranking.to_json())
+    row = {"candidates": ranking.candidates.key, "annotator": ranking.annotator, "record": record}
+    return int(connection.execute(sql.insert(_ROWS).values(row).returning(_ROWS.c.id)).scalar_one())
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """What the database itself said, in one line."""
+    return str(getattr(error, "orig", None) or error).splitlines()[0]
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:

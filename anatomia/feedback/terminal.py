@@ -1,19 +1,15 @@
 """Ranking in a terminal: the prompt, its completions under letters, and one line that puts them in order."""
 
-import random
-import time
 from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from anatomia.feedback.asking import Asker, Question
-from anatomia.feedback.ranking import Candidates, Groups, Ranking
-from anatomia.feedback.scores import Places
+from anatomia.feedback.desk import Asked, Desk
+from anatomia.feedback.ranking import Candidates, Groups
 from anatomia.feedback.store import RankingStore
 
-LEARN = 50  # rankings between two estimates of what all prompts share
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 TEXTS = {
     "en": {
@@ -29,6 +25,7 @@ TEXTS = {
         "empty": "(an empty answer)",
         "ask": "Order (? for help): ",
         "saved": "Saved.",
+        "elsewhere": "You had answered this in another window; that answer stands.",
         "undone": "Taken back; rank it again.",
         "no undo": "There is no ranking to take back in this session.",
         "unknown": "“{what}” is none of the answers; they are {letters}.",
@@ -51,6 +48,7 @@ TEXTS = {
         "empty": "(pusta odpowiedź)",
         "ask": "Kolejność (? – pomoc): ",
         "saved": "Zapisano.",
+        "elsewhere": "Na to już była odpowiedź w innym oknie i ona zostaje.",
         "undone": "Cofnięto; oceń jeszcze raz.",
         "no undo": "W tej sesji nie ma rankingu do cofnięcia.",
         "unknown": "„{what}” nie oznacza żadnej odpowiedzi; są: {letters}.",
@@ -83,75 +81,34 @@ def rank_in_terminal(
         language: "en" or "pl".
     """
     texts = TEXTS[language]
-    waiting = [each for each in samples if len(shuffled(each, annotator)) > 1]
-    asker = Asker(
-        [len(each.completions) for each in waiting],
-        distinct=[sorted(indices[0] for indices in shuffled(each, annotator)) for each in waiting],
-    )
+    desk = Desk(samples, store)
     skipped: set[str] = set()
-    given: list[tuple[int, Question]] = []
-    again: Question | None = None
+    given: list[int] = []
+    again: Asked | None = None
     console.print(texts["help"], highlight=False, markup=False)
     while True:
-        open_ = _look(asker, waiting, store, annotator, relearn=len(given) % LEARN == 0)
-        asked = again or asker.question(annotator, [place for place in open_ if waiting[place].key not in skipped])
-        again = None
+        asked, again = again or desk.ask(annotator, skipped), None
+        left = desk.left(annotator)
         answer: str | Groups = "q"
         if asked is not None:
-            shown = waiting[asked.prompt]
-            order = [indices for indices in shuffled(shown, annotator) if indices[0] in asked.completions]
-            _show(shown, order, texts["left"].format(at=len(given) + 1, left=len(open_)), texts, console)
-            answer = _ask(texts["ask"], len(order), texts, console, read)
+            _show(asked, texts["left"].format(at=len(given) + 1, left=left), texts, console)
+            answer = _ask(texts["ask"], len(asked.order), texts, console, read)
         elif given:
             answer = _ask(texts["last"], 0, texts, console, read)
         if asked is not None and not isinstance(answer, str):
-            groups = tuple(tuple(sorted(index for at in group for index in order[at])) for group in answer)
-            given.append((store.add(_ranking(shown, groups, annotator)), asked))
-            console.print(texts["saved"], style="green")
+            number = desk.keep(asked, answer)
+            console.print(
+                texts["elsewhere" if number is None else "saved"], style="yellow" if number is None else "green"
+            )
+            given += [] if number is None else [number]
         elif answer == "u":
-            again = asked
             console.print(texts["undone" if given else "no undo"], style="yellow")
-            if given:
-                number, again = given.pop()
-                store.retract(number)
+            again = desk.take_back(annotator, given.pop()) if given else asked
         elif answer == "s" and asked is not None:
-            skipped.add(shown.key)
+            skipped.add(asked.candidates.key)
         else:
-            console.print(texts["end"].format(count=len(given), left=len(open_)), highlight=False)
+            console.print(texts["end"].format(count=len(given), left=left), highlight=False)
             return len(given)
-
-
-def _look(asker: Asker, waiting: Sequence[Candidates], store: RankingStore, annotator: str, relearn: bool) -> list[int]:
-    """Tell the asker what everybody has ranked by now; the prompts that the annotator has not wholly ranked."""
-    standing: dict[str, list[Ranking]] = {}
-    for ranking in store.rankings():
-        standing.setdefault(ranking.candidates.key, []).append(ranking)
-    open_ = []
-    for place, each in enumerate(waiting):
-        rankings = standing.get(each.key, [])
-        groups: list[Places] = [ranking.groups for ranking in rankings]
-        names = [ranking.annotator for ranking in rankings]
-        if relearn:
-            asker.prompts[place], asker.annotators[place] = groups, names
-        elif (groups, names) != (asker.prompts[place], asker.annotators[place]):
-            asker.update(place, groups, names)
-        own = (ranking.groups for ranking in rankings if ranking.annotator == annotator)
-        placed = {index for ranked in own for group in ranked for index in group}
-        if not placed.issuperset(asker.distinct[place]):
-            open_.append(place)
-    if relearn:
-        asker.learn()
-    return open_
-
-
-def shuffled(candidates: Candidates, annotator: str) -> list[list[int]]:
-    """For each letter, the indices of the (equal) completions under it."""
-    places: dict[str, list[int]] = {}
-    for index, completion in enumerate(candidates.completions):
-        places.setdefault(completion.strip(), []).append(index)
-    order = list(places.values())
-    random.Random(f"{annotator} {candidates.key}").shuffle(order)
-    return order
 
 
 def parse_order(answer: str, count: int, texts: dict[str, str] = TEXTS["en"]) -> Groups:
@@ -214,12 +171,13 @@ def _ask(
             console.print(str(error), style="yellow", highlight=False, markup=False)
 
 
-def _show(shown: Candidates, order: list[list[int]], title: str, texts: dict[str, str], console: Console) -> None:
+def _show(asked: Asked, title: str, texts: dict[str, str], console: Console) -> None:
+    shown = asked.candidates
     console.rule(title)
     for message in shown.prompt:
         name = Text(f"{texts[message['role']]}: ", style="bold")
         console.print(name + Text(_visible(message["content"]), style="none"))
-    for letter, indices in zip(LETTERS, order, strict=False):
+    for letter, indices in zip(LETTERS, asked.order, strict=False):
         completion = _visible(shown.completions[indices[0]].strip())
         body = Text(completion) if completion else Text(texts["empty"], style="dim italic")
         console.print(Panel(body, title=f"[bold]{letter.upper()}[/bold]", title_align="left"))
@@ -228,7 +186,3 @@ def _show(shown: Candidates, order: list[list[int]], title: str, texts: dict[str
 def _visible(text: str) -> str:
     """Text that cannot command the terminal: a model may write an escape character."""
     return text.replace("\x1b", "\N{SYMBOL FOR ESCAPE}")
-
-
-def _ranking(shown: Candidates, groups: Groups, annotator: str) -> Ranking:
-    return Ranking(shown.prompt_id, shown.prompt, shown.completions, groups, annotator, round(time.time(), 3))

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from test_davidson import simulated
 
-from anatomia.feedback.asking import Asker, most_telling, pair_gains
+from anatomia.feedback.asking import Asker, most_telling, order_gains
 from anatomia.feedback.ranking import Candidates, Ranking
 from anatomia.feedback.store import RankingStore
 from anatomia.feedback.terminal import rank_in_terminal
@@ -18,19 +18,19 @@ from anatomia.feedback.terminal import rank_in_terminal
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 
 
-def test_a_gain_is_the_mutual_information_of_answer_and_scores() -> None:
+def test_a_gain_is_the_mutual_information_of_answer_and_order() -> None:
     tie, random = -0.3, np.random.default_rng(0)
-    scores = random.multivariate_normal([0.3, -0.5], [[1.2, 0.4], [0.4, 0.8]], 20_000)
+    scores = random.multivariate_normal([0.3, -0.5, 0.1], [[1.2, 0.4, 0], [0.4, 0.8, 0], [0, 0, 2]], 20_000)
     gap = (scores[:, 0] - scores[:, 1]) / 2
     chance = np.exp(np.stack([gap, np.full_like(gap, tie), -gap], 1))
     chance /= chance.sum(1, keepdims=True)
-
-    def entropy(p: np.ndarray) -> np.ndarray:
-        return -(p * np.log(p)).sum(-1)
-
-    drawn = entropy(chance.mean(0)) - entropy(chance).mean()
-    gains = pair_gains(scores, np.full(20_000, 1 / 20_000), tie)
-    assert gains[0, 1] == pytest.approx(drawn, rel=1e-9)
+    expected = 0.0
+    for a, b in ((0, 1), (0, 2), (1, 2)):
+        joint = np.array([chance[scores[:, a] > scores[:, b]].sum(0), chance[scores[:, a] <= scores[:, b]].sum(0)])
+        joint /= joint.sum()
+        expected += float((joint * np.log(joint / np.outer(joint.sum(1), joint.sum(0)))).sum())
+    gains = order_gains(scores, np.full(20_000, 1 / 20_000), tie)
+    assert gains[0, 1] == pytest.approx(expected, rel=1e-9)
     assert np.allclose(gains, gains.T)
     assert np.allclose(np.diag(gains), 0)
 
@@ -41,11 +41,11 @@ def normal(mode: list[float], variance: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_it_is_asked_what_is_open_and_whom_one_can_believe() -> None:
-    openly = pair_gains(*normal([0, 0], 1), -1.0)[0, 1]
-    assert openly > pair_gains(*normal([8, 0], 1), -1.0)[0, 1]
-    assert openly > pair_gains(*normal([0, 0], 0.01), -1.0)[0, 1]
-    assert openly > pair_gains(*normal([0, 0], 1), -1.0, reliability=0.3)[0, 1]
-    gains = pair_gains(*normal([3, 2.9, 0, -3, -3.1, -3.05], 0.3), -1.0)
+    openly = order_gains(*normal([0, 0], 1), -1.0)[0, 1]
+    assert openly > order_gains(*normal([8, 0], 1), -1.0)[0, 1]
+    assert openly > order_gains(*normal([0, 0], 0.01), -1.0)[0, 1]
+    assert openly > order_gains(*normal([0, 0], 1), -1.0, reliability=0.3)[0, 1]
+    gains = order_gains(*normal([3, 2.9, 0, -3, -3.1, -3.05], 0.3), -1.0)
     assert most_telling(gains, range(6), 3)[0] == (3, 4, 5)
     assert most_telling(gains, [0, 1, 2, 3], 2)[0] == (0, 1)
 
@@ -53,7 +53,7 @@ def test_it_is_asked_what_is_open_and_whom_one_can_believe() -> None:
 def test_of_many_sets_a_good_one_is_found() -> None:
     random = np.random.default_rng(2)
     for n, share in ((14, 1.0), (40, 0.95)):  # 2,002 sets, all weighed up, and 658,008
-        gains = pair_gains(*normal(list(random.normal(0, 2, n)), 0.5), -1.0)
+        gains = order_gains(*normal(list(random.normal(0, 2, n)), 0.5), -1.0)
         chosen, gain = most_telling(gains, range(n), 5)
         assert len(set(chosen)) == 5
         assert gain == pytest.approx(gains[np.ix_(chosen, chosen)].sum() / 4)

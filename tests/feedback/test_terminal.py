@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from anatomia.feedback.desk import shuffled
 from anatomia.feedback.ranking import Candidates
 from anatomia.feedback.store import RankingStore
-from anatomia.feedback.terminal import TEXTS, parse_order, rank_in_terminal, shuffled
+from anatomia.feedback.terminal import TEXTS, parse_order, rank_in_terminal
 
 PROMPT = ({"role": "user", "content": "Gdzie leży Ostoja? [bold]"},)
 FOUR = Candidates("p1", PROMPT, ("Nad rzeką.", "W górach.", "", "Nie wiem."))
