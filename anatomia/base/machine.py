@@ -11,13 +11,18 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from anatomia.base.errors import UserError
 from anatomia.base.files import digest, read_json, write_json
+
+if TYPE_CHECKING:
+    from anatomia.base.compiled import CompileError
 
 Dtype = Literal["float32", "bfloat16"]
 Decoding = Literal["eager", "native"]
@@ -42,7 +47,8 @@ class Machine:
         device: "cpu" or "cuda", where models are trained.
         dtype: the number format of matrix products in training.
         threads: for torch.
-        decoding: how models write: with torch's operations, or with a kernel compiled here, where there is a compiler.
+        decoding: how models write, and how they attend in bfloat16: with torch's operations, or with kernels of ours
+            that are compiled here, where there is a compiler.
         training: how models compute in long trainings: operation by operation, or through programs that torch compiles.
     """
 
@@ -189,6 +195,39 @@ def apply(machine: Machine) -> None:
     torch.use_deterministic_algorithms(True, warn_only=machine.device == "cuda")
     deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     _applied = machine
+
+
+def kernel(build: Callable[[], ctypes.CDLL]) -> ctypes.CDLL | None:
+    """A kernel of ours, where those were chosen; None where torch's operations were, or, outside of a run, where it
+    cannot be built. A run never changes from one to the other: their roundings differ.
+
+    Args:
+        build: compiles it, or raises `CompileError`. It is called once.
+
+    Raises:
+        UserError: the run in this process began with kernels, and this one cannot be built here.
+    """
+    if recall().decoding != "native":
+        return None
+    found = _built(build)
+    if isinstance(found, ctypes.CDLL):
+        return found
+    if not applied():
+        return None
+    raise UserError(
+        f"this run began with compiled decoding (machine.json), which cannot be built here: {found}; "
+        "install a C++ compiler (g++), or begin a new run with --out"
+    )
+
+
+@cache
+def _built(build: Callable[[], ctypes.CDLL]) -> "ctypes.CDLL | CompileError":
+    from anatomia.base.compiled import CompileError
+
+    try:
+        return build()
+    except CompileError as error:
+        return error
 
 
 def usable_cores() -> int:

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from anatomia.base import machine as machines
-from anatomia.base.compiled import CompileError
 from anatomia.base.errors import UserError
 from anatomia.generate import native
 from anatomia.generate.eager import EagerBatch
@@ -131,22 +130,13 @@ def decode(
 
 def begin(model: Decoder, prompts: Sequence[Sequence[int]], room: int) -> EagerBatch | native.NativeBatch:
     """The prompts, read, as a batch that goes on for at most `room` tokens: with the compiled kernel where it was
-    chosen for this machine and knows such models. A run never changes from one to the other: their roundings differ.
+    chosen for this machine and knows such models.
 
     Raises:
-        UserError: the run in this process began with the kernel, which cannot be built here.
+        UserError: as `machine.kernel`.
     """
-    if machines.recall().decoding == "native" and native.supports(model):
-        try:
-            native.kernel()
-        except CompileError as error:
-            if machines.applied():
-                raise UserError(
-                    f"this run began with compiled decoding (machine.json), which cannot be built here: {error}; "
-                    "install a C++ compiler (g++), or begin a new run with --out"
-                ) from error
-        else:
-            return native.NativeBatch(model, prompts, room)
+    if native.supports(model) and machines.kernel(native.kernel) is not None:
+        return native.NativeBatch(model, prompts, room)
     return EagerBatch(model, prompts, room)
 
 

@@ -20,7 +20,8 @@ def attention(
     """softmax(q kᵀ · scale + bias + mask) v, causal where no mask is given.
 
     On a CPU this is plain matrix products over blocks of queries: the keys after a block are never touched, and
-    bfloat16 products run at their full rate (scaled_dot_product_attention does not reach it there).
+    bfloat16 products run at their full rate (scaled_dot_product_attention does not reach it there). Training goes
+    through `attention_native` where it can.
 
     Args:
         q: [B, heads, T, d]. k, v: [B, kv_heads, S, d], S ≥ T; query t stands at position S - T + t.
@@ -77,29 +78,41 @@ def causal_mask(length: int, seen: int, window: int | None, dtype: torch.dtype, 
     return torch.zeros(length, seen, dtype=dtype, device=device).masked_fill_(hidden, HIDDEN)
 
 
-def document_mask(documents: Tensor, dtype: torch.dtype, window: int | None = None) -> Tensor:
-    """[B, T, T] additive mask: causal, and only within a document.
+def document_reach(documents: Tensor, window: int | None = None) -> Tensor:
+    """int32 [B, T] how far each key is seen: by the queries from its own place up to, and without, this one. It says
+    causal, and only within a document.
 
     Args:
-        documents: [B, T] the document each position belongs to; padding is -1 and sees only padding, so that no row of
-            the softmax is empty.
+        documents: [B, T] the document each position belongs to, all of a document side by side; padding is -1 and sees
+            only padding, so that no row of the softmax is empty.
+        window: keys are seen by at most so many queries, the own one included.
     """
     length = documents.shape[1]
-    mask = causal_mask(length, length, window, dtype, documents.device)
-    return mask.masked_fill(documents[:, :, None] != documents[:, None, :], HIDDEN)
+    place = torch.arange(length, device=documents.device)
+    last = F.pad(documents[:, 1:] != documents[:, :-1], (0, 1), value=True)
+    ends = torch.where(last, place + 1, length).flip(1).cummin(1).values.flip(1)
+    return (ends if window is None else ends.minimum(place + window)).int()
 
 
-def tree_mask(ends: Tensor, positions: Tensor, dtype: torch.dtype, window: int | None = None) -> Tensor:
-    """[B, T, T] additive mask of rows that hold trees, each token before its children and branch after branch: a token
-    sees those on its way from the root, and itself.
+def reach_mask(reach: Tensor, dtype: torch.dtype) -> Tensor:
+    """The additive mask [B, T, T] that hides from each query the keys which do not reach it."""
+    place = torch.arange(reach.shape[1], device=reach.device)
+    seen = (place[None] <= place[:, None]) & (place[:, None] < reach[:, None, :])
+    return torch.zeros(seen.shape, dtype=dtype, device=reach.device).masked_fill_(~seen, HIDDEN)
+
+
+def document_mask(documents: Tensor, dtype: torch.dtype, window: int | None = None) -> Tensor:
+    """[B, T, T] additive mask: causal, and only within a document; see `document_reach`."""
+    return reach_mask(document_reach(documents, window), dtype)
+
+
+def tree_mask(ends: Tensor, positions: Tensor, dtype: torch.dtype, window: int) -> Tensor:
+    """[B, T, T] additive mask of rows that hold trees (`model.packed.Forest`): a token sees those on its way from the
+    root that are at most so many positions back, the own one included.
 
     Args:
-        ends: [B, T] the place in the row where each token's branch ends, past the last token that sees it.
+        ends: int32 [B, T] the place in the row where each token's branch ends: its reach, but for the window.
         positions: [B, T] how far from its root each token is.
-        window: see at most so many positions back, the own one included.
     """
-    place = torch.arange(ends.shape[1], device=ends.device)
-    seen = (place[None] <= place[:, None]) & (place[:, None] < ends[:, None, :])
-    if window is not None:
-        seen &= positions[:, None, :] > positions[:, :, None] - window
-    return torch.zeros(seen.shape, dtype=dtype, device=ends.device).masked_fill_(~seen, HIDDEN)
+    near = positions[:, None, :] > positions[:, :, None] - window
+    return reach_mask(ends, dtype).masked_fill_(~near, HIDDEN)

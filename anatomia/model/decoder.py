@@ -15,7 +15,8 @@ from anatomia.base.compiled import fuse
 from anatomia.base.errors import UserError
 from anatomia.model.activations import ACTIVATIONS
 from anatomia.model.adapters_layers import Change
-from anatomia.model.attention import HIDDEN, attention, causal_mask
+from anatomia.model.attention import HIDDEN, attention, causal_mask, reach_mask
+from anatomia.model.attention_native import reach_attention, supports
 from anatomia.model.config import DecoderConfig
 from anatomia.model.positions import Turn, alibi, rotary, turn
 
@@ -124,7 +125,8 @@ class Decoder(nn.Module):
         Args:
             ids: [B, T] token ids.
             positions: [B, T] or [T] where the tokens stand; default 0…T-1 after what the cache holds.
-            mask: [B, T, S] additive mask (0 or very negative) over the S = cached + T positions; default causal.
+            mask: [B, T, S] additive mask (0 or very negative) over the S = cached + T positions; without a cache the
+                int32 reach [B, T] of the keys (`attention.document_reach`) will do; default causal.
             cache: grows by T positions.
 
         Returns:
@@ -165,6 +167,8 @@ class Decoder(nn.Module):
             bias = alibi(config, self.key_positions(positions, cache, virtual), dtype)
         if self.position_embedding is not None:
             x = x + F.embedding(positions, self.position_embedding)
+        if mask is not None and mask.dim() == 2 and (virtual or bias is not None or not self.reaches()):
+            mask = reach_mask(mask, dtype)
         masks = self.masks(mask, x.shape[1], stop, positions, virtual)
         fused = self.fused and cache is None and torch.is_grad_enabled() and not self.blocks[0]._forward_pre_hooks
         run = fuse(Block.forward) if fused else Block.__call__
@@ -176,6 +180,11 @@ class Decoder(nn.Module):
         if cache is not None:
             cache.length = stop
         return x
+
+    def reaches(self) -> bool:
+        """Whether the kernel for reaches can compute this decoder's attention."""
+        config = self.config
+        return not any(config.layer_windows or ()) and supports(self.embedding, config.head_size)
 
     def _last_bias(self) -> Tensor | None:
         adapter = self.adapter
@@ -314,11 +323,20 @@ class Block(nn.Module):
         config = self.config
         rows, length, _ = x.shape
         size, heads, kv = config.head_size, config.heads, config.kv_heads
-        joint = self.linear("qkv", x, change).view(rows, length, heads + 2 * kv, size).transpose(1, 2)
-        q, k, v = joint[:, :heads], joint[:, heads : heads + kv], joint[:, heads + kv :]
+        reach = mask is not None and mask.dim() == 2
+        joint = self.linear("qkv", x, change)
+        parts = joint.view(rows, length, heads + 2 * kv, size).split((heads, kv, kv), 2)
         if self.q_norm is not None and self.k_norm is not None:
-            q = F.rms_norm(q, (size,), self.q_norm, config.norm_eps)
-            k = F.rms_norm(k, (size,), self.k_norm, config.norm_eps)
+            q = F.rms_norm(parts[0], (size,), self.q_norm, config.norm_eps)
+            k = F.rms_norm(parts[1], (size,), self.k_norm, config.norm_eps)
+            parts = q, k, parts[2]
+            joint = torch.cat(parts, 2).flatten(2) if reach else joint
+        if reach:
+            assert mask is not None
+            y = reach_attention(joint, angles, mask, heads, kv, scale)
+            y = self.linear("output", y, change)
+            return y if change is None else change.attended(y)
+        q, k, v = (part.transpose(1, 2) for part in parts)
         if angles is not None:
             q, k = turn(q, *angles), turn(k, *angles)
         if slot is not None:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from anatomia.model.attention import document_mask, tree_mask
+from anatomia.model.attention import document_reach, tree_mask
 from anatomia.model.config import DecoderConfig
 from anatomia.model.decoder import Decoder
 from anatomia.tokens.packing import Plan, pack
@@ -37,8 +37,8 @@ def packed_states(model: Decoder, ids: Tensor, lengths: Tensor) -> Tensor:
     real = torch.arange(ids.shape[1], device=ids.device) < lengths.to(ids.device)[:, None]
     documents = (blank - 1).index_copy(0, place, torch.from_numpy(np.repeat(number, sizes)).to(ids.device))
     tokens, positions = blank.index_copy(0, place, ids[real]), blank.index_copy(0, place, inside)
-    mask = document_mask(documents.view(-1, width), model.embedding.dtype, model.config.sliding_window)
-    hidden = model.hidden(tokens.view(-1, width), positions.view(-1, width), mask)
+    reach = document_reach(documents.view(-1, width), model.config.sliding_window)
+    hidden = model.hidden(tokens.view(-1, width), positions.view(-1, width), reach)
     return hidden.flatten(0, 1)[place]
 
 
@@ -98,7 +98,7 @@ class Forest:
 
     Attributes:
         tokens, positions, ends: [rows, width] token ids, how many tokens stand before each in its sequence, and the
-            place in the row where its branch ends. Padding is a branch of its own, each.
+            place in the row where its branch ends, int32. Padding is a branch of its own, each.
         nodes: per sequence, the places [length] of its tokens in the rows laid end to end.
     """
 
@@ -136,12 +136,15 @@ class Forest:
             nodes[row] = there[path]
             tokens[nodes[row]] = table[row, : sizes[row]]
             positions[nodes[row]] = np.arange(sizes[row])
-        rows = [torch.from_numpy(array).view(-1, width).to(device) for array in (tokens, positions, stops)]
+        arrays = tokens, positions, stops.astype(np.int32)
+        rows = [torch.from_numpy(array).view(-1, width).to(device) for array in arrays]
         return Forest(rows[0], rows[1], rows[2], nodes)
 
     def states(self, model: Decoder, nodes: np.ndarray) -> Tensor:
         """[len(nodes), width] the hidden states at these places."""
-        mask = tree_mask(self.ends, self.positions, model.embedding.dtype, model.config.sliding_window)
+        mask, window = self.ends, model.config.sliding_window
+        if window is not None:  # which counts positions, and these are not places
+            mask = tree_mask(self.ends, self.positions, model.embedding.dtype, window)
         hidden = model.hidden(self.tokens, self.positions, mask)
         # index_select adds up the gradients of a place that is read twice in a fixed order.
         return hidden.flatten(0, 1).index_select(0, torch.from_numpy(nodes).to(hidden.device))

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from anatomia.model.attention import document_mask
+from anatomia.model.attention import document_reach
 from anatomia.model.decoder import Decoder
 from anatomia.objectives.cross_entropy import linear_cross_entropy
 from anatomia.tokens.batches import Batch, Packed
@@ -66,8 +66,8 @@ class NextToken:
 def batch_loss(model: Decoder, batch: Batch, weights: Tensor) -> Tensor:
     """Σ weights · (-log p(target)) over a packed batch, in nats, where the model is. weights: [B, T] fp32."""
     device = model.embedding.device
-    mask = document_mask(batch.documents.to(device), model.embedding.dtype, model.config.sliding_window)
-    hidden = model.hidden(batch.ids.to(device), batch.positions.to(device), mask)
+    reach = document_reach(batch.documents.to(device), model.config.sliding_window)
+    hidden = model.hidden(batch.ids.to(device), batch.positions.to(device), reach)
     targets, weights = batch.targets.to(device).flatten(), weights.to(device).flatten()
     return linear_cross_entropy(hidden.flatten(0, 1), model.output, targets, weights, model.fused)
 

@@ -1,5 +1,6 @@
 """The compiled kernel: it computes what torch does, and a row's bits depend on that row alone."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -104,9 +105,12 @@ class TestWithoutCompiler:
     """What happens where nothing can be compiled."""
 
     @pytest.fixture(autouse=True)
-    def no_compiler(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_compiler(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setattr(compiled, "find_compiler", lambda: None)
         native.kernel.cache_clear()
+        machine._built.cache_clear()
+        yield
+        machine._built.cache_clear()
 
     def test_a_run_that_began_with_the_kernel_does_not_go_on_without(self, monkeypatch: pytest.MonkeyPatch) -> None:
         chosen = Machine("test", 1, 0, 1.0, 1.0, "", "0", "cpu", "float32", 1, "native")
