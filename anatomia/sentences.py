@@ -15,7 +15,7 @@ HOLE = r"\{(\d+)\}"
 
 def sentence(english: str) -> str:
     """The Polish of a sentence, of one with a place before a colon ("recipe.toml: …") too; else the English."""
-    return _found(english) or english
+    return _found(english) or _drops(english) or english
 
 
 def help_text(english: str) -> str | None:
@@ -51,6 +51,19 @@ def _found(english: str) -> str | None:
     place, colon, rest = english.partition(": ")
     said = _found(rest) if colon else None
     return None if said is None else place + colon + said
+
+
+def _drops(english: str) -> str | None:
+    """How many documents fell to which of the corpus's rules, "too_short 3, language 1", by the rules' Polish names."""
+    parts = [re.fullmatch(r"(\w+) ([\d,]+)", part) for part in english.split(", ")]
+    if None in parts:
+        return None
+    from anatomia.explain.texts import has, plain
+
+    counts = [(part[1], part[2]) for part in parts if part]
+    if not all(has(f"rule.{rule}") for rule, _ in counts):
+        return None
+    return ", ".join(f"{plain(f'rule.{rule}', 'pl')}: {count}" for rule, count in counts)
 
 
 def _filled(polish: str, values: list[str]) -> str:

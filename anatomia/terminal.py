@@ -19,7 +19,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from anatomia.base.events import Event
-from anatomia.base.files import read_json
+from anatomia.base.files import read_json, typed
 from anatomia.headlines import headline
 from anatomia.messages import Messages, duration
 from anatomia.runs import MODELS, Standing, report_page
@@ -271,15 +271,15 @@ def farewell(console: Console, run: Path, standings: list[Standing], messages: M
         return
     question = example_question(run) or messages("How are you?")
     program = program_name()
-    paths = " ".join(f"{run}/{stage}" for stage in models)
-    commands = [(f"{program} chat {run}", "talk to the model")]
+    paths = " ".join(typed(run / stage) for stage in models)
+    commands = [(f"{program} chat {typed(run)}", "talk to the model")]
     if len(models) > 1:
         commands.append(
             (f'{program} compare {paths} --prompt "{question}"', "the same question to every stage's model")
         )
     if "sample" in done:
-        commands.append((f"{program} rank {run}", "rank its answers yourself"))
-    commands.append((f"{program} status {run} --json", "all metrics"))
+        commands.append((f"{program} rank {typed(run)}", "rank its answers yourself"))
+    commands.append((f"{program} status {typed(run)} --json", "all metrics"))
     console.print(f"\n[bold]{messages('What to type next')}[/]")
     for command, what in commands:
         console.print(f"  [cyan]{escape(command)}[/]  [dim]{messages(what)}[/]", soft_wrap=True, highlight=False)

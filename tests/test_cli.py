@@ -317,6 +317,11 @@ def test_farewell_says_what_to_type_next(tmp_path: Path) -> None:
     farewell(console, tmp_path, stages, Messages("en"))
     said = console.file.getvalue()  # type: ignore[attr-defined]
     assert f"anatomia chat {tmp_path}" in said
+    spaced = tmp_path / "mój przebieg"
+    farewell(console, spaced, stages, Messages("pl"))
+    said += console.file.getvalue()  # type: ignore[attr-defined]
+    assert f"anatomia chat '{spaced}'" in said
+    assert f"'{spaced}/align' --prompt" in said
     assert f"anatomia compare {tmp_path}/pretrain {tmp_path}/finetune {tmp_path}/align --prompt" in said
     assert f"anatomia rank {tmp_path}" in said
     assert str(tmp_path / "report" / "report.html") in said

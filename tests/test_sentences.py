@@ -66,6 +66,14 @@ def test_the_polish_uses_no_value_that_the_english_lacks() -> None:
         assert set(re.findall(HOLE, polish)) <= set(re.findall(HOLE, english)), english
 
 
+def test_the_rules_that_emptied_a_corpus_are_named_in_polish() -> None:
+    english = (
+        "corpus.sources: no document (of 3) is left (unreadable 1, near_duplicate 2); loosen those rules or add sources"
+    )
+    assert "(nie do odczytania: 1, prawie duplikaty: 2)" in sentence(english)
+    assert sentence("own_rule 1, language 2") == "own_rule 1, language 2"
+
+
 def test_every_command_and_parameter_explains_itself_in_polish() -> None:
     missing = []
     for app in commands(cli.app):

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import re
+import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,14 @@ def read_jsonl(path: Path) -> Iterator[Any]:
         for line in handle:
             if line.strip():
                 yield json.loads(line)
+
+
+def typed(path: Path) -> str:
+    """A path as one types it in a shell: in quotes where it holds spaces or signs that shells read otherwise."""
+    text = str(path)
+    if re.fullmatch(r"[\w./\\:~+@%-]+", text):
+        return text
+    return f'"{text}"' if os.name == "nt" else shlex.quote(text)
 
 
 def sha256(path: Path) -> str:

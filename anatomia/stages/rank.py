@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from anatomia.base.errors import UserError
-from anatomia.base.files import read_jsonl, write_json, write_jsonl
+from anatomia.base.files import read_jsonl, typed, write_json, write_jsonl
 from anatomia.base.globs import expand
 from anatomia.base.settings import Settings
 from anatomia.feedback.agreement import annotators_agreement, kendall_tau_b, order_kappas, rankings_agreement
@@ -127,12 +127,14 @@ def simulated(
 def nothing_ranked(settings: RankSettings, run: Path) -> str:
     """One line that says why there is no ranking, and the way out."""
     if settings.by == ("people",):
-        return f"rank.by = ['people'], but nobody has ranked yet: rank with `anatomia rank {run}`, then run again"
+        return (
+            f"rank.by = ['people'], but nobody has ranked yet: rank with `anatomia rank {typed(run)}`, then run again"
+        )
     if "files" in settings.by:
         return f"rank.rankings = {list(settings.rankings)} holds no ranking that can be used; name other files"
     return (
         "no prompt was ranked: the simulated rankers only know the made-up world's questions; rank yourself with "
-        f"`anatomia rank {run}`, then run again, or name files in rank.rankings"
+        f"`anatomia rank {typed(run)}`, then run again, or name files in rank.rankings"
     )
 
 
