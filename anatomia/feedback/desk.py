@@ -109,17 +109,15 @@ class Desk:
             UserError: the store cannot be read.
         """
         with self._lock:
-            self._read()
-            now = time.monotonic()
-            self._held = {who: held for who, held in self._held.items() if held[1] > now and who != annotator}
-            open_ = [at for at in self._open(annotator) if self.waiting[at].key not in skipped]
-            held = {at for at, _ in self._held.values()}
-            told = {at: own for at in open_ if (own := self._own(at, annotator))}
-            question = self._asker.question(annotator, [at for at in open_ if at not in held] or open_, told)
-            if question is None:
-                return None
-            self._held[annotator] = question.prompt, now + HELD
-            return self.question(annotator, self.waiting[question.prompt], question.completions)
+            while True:
+                self._read()
+                asked = self._choose(annotator, skipped)
+                place = None if asked is None else self.place[asked.candidates.key]
+                before = None if place is None else self._own(place, annotator)
+                # If another window of theirs answered in between, the ticket would be a new one, not used up.
+                self._read()
+                if asked is None or place is None or self._own(place, annotator) == before:
+                    return asked
 
     def question(self, annotator: str, candidates: Candidates, completions: Collection[int]) -> Asked:
         """The question about some completions, as this person sees it.
@@ -207,6 +205,18 @@ class Desk:
                 "ask_next": max(sorted(gains), key=lambda name: round(gains[name], 9), default=None),
                 "people": people,
             }
+
+    def _choose(self, annotator: str, skipped: Collection[str]) -> Asked | None:
+        now = time.monotonic()
+        self._held = {who: held for who, held in self._held.items() if held[1] > now and who != annotator}
+        open_ = [at for at in self._open(annotator) if self.waiting[at].key not in skipped]
+        held = {at for at, _ in self._held.values()}
+        told = {at: own for at in open_ if (own := self._own(at, annotator))}
+        question = self._asker.question(annotator, [at for at in open_ if at not in held] or open_, told)
+        if question is None:
+            return None
+        self._held[annotator] = question.prompt, now + HELD
+        return self.question(annotator, self.waiting[question.prompt], question.completions)
 
     def _next(self, annotator: str) -> Any:
         open_ = self._open(annotator)

@@ -186,7 +186,7 @@ async function progress() {
       format(one.left, 0),
       one.tau === null ? "–" : `${format(one.tau, 2)} (${format(one.common, 0)})`,
       one.reliability === null ? "–" : `${format(one.reliability, 2)} ± ${format(one.reliability_error, 2)}`,
-      one.last ? new Date(one.last * 1000).toLocaleString(language, { dateStyle: "short", timeStyle: "short" }) : "–",
+      one.last ? new Date(one.last * 1000).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" }) : "–",
     ];
     return make("tr", cells.map((cell) => make("td", cell)), { className: one.name === me ? "own" : "" });
   });
