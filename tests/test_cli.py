@@ -1,5 +1,6 @@
 """The command line as a person meets it: help, exit codes, one clear line, nothing written by mistake."""
 
+import errno
 import io
 import json
 import os
@@ -12,7 +13,7 @@ import pytest
 from faults.counting import MACHINE, SECTIONS, STAGES, go
 from rich.console import Console
 
-from anatomia import cli, stages
+from anatomia import cli, pipeline, stages
 from anatomia import recipe as recipes
 from anatomia.base.artifact import Artifact
 from anatomia.messages import LANGUAGE, POLISH, Messages, duration, preferred_language
@@ -44,6 +45,20 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 
 COMMANDS = ("run", "status", "chat", "complete", "compare", "rank", "report", "doctor", "show")
+
+
+def test_a_place_that_is_barred_is_a_mistake_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def barred(directory: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(directory))
+
+    monkeypatch.setattr(pipeline, "_claim", barred)
+    assert call(monkeypatch, "run", "mine.toml", "--out", "theirs") == 2
+    line = "error: theirs may not be read or written by you; choose another place, or change its rights\n"
+    assert capsys.readouterr().err == line
+    assert call(monkeypatch, "--language", "pl", "run", "mine.toml", "--out", "theirs") == 2
+    assert capsys.readouterr().err.startswith("błąd: theirs: nie wolno ci tu czytać albo pisać")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

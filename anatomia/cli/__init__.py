@@ -1,5 +1,6 @@
 """The command line: parse, call, print. What a command does lives in other rooms, imported when it is called."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -63,6 +64,9 @@ threads give way soon, so that another busy program costs its share of the proce
 `python -m bench.pretraining` measures it."""
 
 
+BARRED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
 def main() -> None:
     """The command `anatomia`: exit code 0 when all went well, 2 for a mistake that can be put right, 130 for Ctrl-C."""
     arguments = sys.argv[1:]
@@ -80,6 +84,14 @@ def main() -> None:
         _fail(str(error), error, debug)
     except BrokenPipeError:  # the reader, such as head, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.errno not in BARRED or error.filename is None:
+            raise
+        _fail(
+            f"{error.filename} may not be read or written by you; choose another place, or change its rights",
+            error,
+            debug,
+        )
     except KeyboardInterrupt:
         end(130)
 
