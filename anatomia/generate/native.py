@@ -1,23 +1,23 @@
 """Decoding with a small compiled kernel (`native.cpp`): one call per step, no padding, the same bits in any batch."""
 
 import ctypes
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import MISSING, fields
-from functools import cache
-from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from anatomia.base.compiled import library
+from anatomia.generate.logits import kernel
 from anatomia.model.config import DecoderConfig
 from anatomia.model.decoder import Block, Decoder
 from anatomia.model.positions import rotary
 
 PANEL, LANES = 64, 16  # as in native.cpp
+KEPT = 1 << 26  # bytes of keys and values that are kept from one batch to the next
 WORTH_SHARING = 1e9  # tokens times parameters, some 10 ms of one thread: a prompt that takes less is read by one
 KNOWN = {
     *("vocabulary", "width", "layers", "heads", "kv_heads", "head_size", "hidden", "context", "rope_theta", "norm_eps"),
@@ -44,18 +44,6 @@ _Model = _structure(
     pointer="embedding head norm cosine sine layer",
 )
 _Cache = _structure("Cache", int="slots blocks", pointer="keys values")
-
-
-@cache
-def kernel() -> ctypes.CDLL:
-    """The compiled kernel, built where it is not there yet.
-
-    Raises:
-        CompileError: it cannot be built on this computer.
-    """
-    found = library("native", Path(__file__).with_name("native.cpp").read_text(encoding="utf-8"))
-    found.scratch_size.restype = found.has_pairs.restype = ctypes.c_int64
-    return found
 
 
 def supports(model: Decoder) -> bool:
@@ -171,6 +159,21 @@ class Pace:
         self.steps += 1
 
 
+_spare: list[Tensor] = []
+
+
+def take(size: int) -> Tensor:
+    """Memory of at least `size` bytes, with anything in it: what a batch gave back where that is enough. New memory has
+    to be cleared by the system, which takes longer than reading short prompts."""
+    with torch.inference_mode(False):
+        return _spare.pop() if _spare and len(_spare[-1]) >= size else torch.empty(size, dtype=torch.uint8)
+
+
+def give_back(memory: Tensor) -> None:
+    """Let the next batch have it, if there is not too much of it to keep."""
+    _spare[:] = [memory] if len(memory) <= KEPT else []
+
+
 class NativeBatch:
     """Sequences that are continued together, each at its own position. Equal prompts are read once.
 
@@ -199,8 +202,12 @@ class NativeBatch:
         rows = torch.tensor(copies)
         if len(places) < len(prompts):
             used = -(-longest // PANEL)
-            self.keys[:, :, :used] = self.keys[:, rows, :used]
-            self.values[:, :, :, : used * PANEL] = self.values[:, rows, :, : used * PANEL]
+            for row in reversed(
+                range(len(prompts))
+            ):  # nobody's place is after his own: what is read is not yet written
+                if copies[row] != row:
+                    self.keys[:, row, :used] = self.keys[:, copies[row], :used]
+                    self.values[:, row, :, :longest] = self.values[:, copies[row], :, :longest]
             logits = logits[rows]
         self.slots, self.next = torch.arange(len(prompts)), positions[ends][rows] + 1
         self.all_wanted = torch.zeros(len(prompts), dtype=torch.int64)
@@ -220,11 +227,19 @@ class NativeBatch:
         self.next += 1
         return logits
 
+    def __del__(self) -> None:
+        if hasattr(self, "memory"):
+            give_back(self.memory)
+
     def _make_cache(self, slots: int, blocks: int) -> None:
         config, dtype = self.weights.config, self.weights.dtype
         size = config.head_size + -config.head_size % LANES
-        self.keys = torch.empty(config.layers, slots, blocks, config.kv_heads, config.head_size, PANEL, dtype=dtype)
-        self.values = torch.empty(config.layers, slots, config.kv_heads, blocks * PANEL, size, dtype=dtype)
+        keys = config.layers, slots, blocks, config.kv_heads, config.head_size, PANEL
+        values = config.layers, slots, config.kv_heads, blocks * PANEL, size
+        self.memory = take(dtype.itemsize * (math.prod(keys) + math.prod(values)))
+        both = self.memory[: len(self.memory) // dtype.itemsize * dtype.itemsize].view(dtype)
+        self.keys = both[: math.prod(keys)].view(keys)
+        self.values = both[math.prod(keys) :][: math.prod(values)].view(values)
         self.cache = _Cache(slots, blocks, self.keys.data_ptr(), self.values.data_ptr())
         self.scratch = torch.empty(0)
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from anatomia.base.errors import UserError
+from anatomia.generate import logits as kernel
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,10 @@ def choose(
         ids [N]; their log-probabilities [N] under the model's plain distribution; and those under the distribution
         that they were drawn from (0 where greedy: nothing else could come).
     """
+    if sampling.plain and kernel.supports(logits):
+        assert uniforms is not None, "drawing needs random numbers"
+        ids, own = kernel.draw(logits, uniforms)
+        return ids, own, own
     plain = torch.log_softmax(logits, -1)
     if sampling.repetition_penalty != 1:
         assert seen is not None, "a repetition penalty needs to know what occurred"

@@ -32,18 +32,13 @@ class ActorCritic(nn.Module):
 
 @dataclass(frozen=True)
 class Piece:
-    """Some sequences of a minibatch, their share of its tokens and of its sequences, and which of them the algorithm
-    takes the mean of."""
+    """Some sequences of a minibatch, their share of its tokens, their share of its loss (of tokens or of sequences,
+    whichever the algorithm takes the mean of), and their share of its sequences."""
 
     rollout: Rollout
     share: float
-    sequences: float
-    by_tokens: bool
-
-    @property
-    def loss_share(self) -> float:
-        """Their share of the minibatch's loss."""
-        return self.share if self.by_tokens else self.sequences
+    loss_share: float
+    sequences: float = 1.0
 
 
 Listener = Callable[[int, Rollout, Sequence[Sequence[int]]], None]
@@ -96,7 +91,8 @@ class Alignment:
             piece = self.rollout.rows(index)
             share = int(piece.mask.sum()) / total
             by_tokens = settings.algorithm.mean == "tokens"
-            pieces.append(Piece(piece, share, len(index) / len(chosen), by_tokens))
+            sequences = len(index) / len(chosen)
+            pieces.append(Piece(piece, share, share if by_tokens else sequences, sequences))
         return pieces
 
     def loss(self, model: nn.Module, micro: Piece) -> tuple[Tensor, dict[str, Tensor | float]]:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from anatomia.base.compiled import fuse
+from anatomia.generate import logits as kernel
 
 CHUNK = 512
 
@@ -97,17 +98,12 @@ class TokenLogProbabilities(torch.autograd.Function):
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, wanted: bool) -> tuple[Tensor, Tensor]:
         full = torch.promote_types(hidden.dtype, torch.float32)
         found, entropy = (torch.empty(len(hidden), dtype=full, device=hidden.device) for _ in range(2))
-        chances = hidden.new_empty(len(hidden) if wanted else 0, len(weight))
+        chances = hidden.new_empty(len(hidden) if wanted else min(CHUNK, len(hidden)), len(weight))
         for start in range(0, len(hidden), CHUNK):
             span = slice(start, start + CHUNK)
-            logits = torch.mm(hidden[span], weight.t()).to(full)
-            logits -= logits.amax(-1, keepdim=True)
-            powers = logits.exp()
-            total = powers.sum(-1)
-            found[span] = logits.gather(1, targets[span, None]).squeeze(1) - total.log()
-            entropy[span] = total.log() - logits.mul_(powers).sum(-1) / total
-            if wanted:
-                chances[span] = powers.div_(total[:, None])
+            count = len(hidden[span])
+            here = torch.mm(hidden[span], weight.t(), out=chances[span] if wanted else chances[:count])
+            found[span], entropy[span] = judged(here, targets[span], wanted)
         if wanted:
             ctx.save_for_backward(hidden, weight, targets, chances)
         ctx.mark_non_differentiable(entropy)
@@ -115,18 +111,35 @@ class TokenLogProbabilities(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, unused: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
+        """d log p(t) / d logits is the unit vector of t less the chances: both products are taken apart, and nothing is
+        done to the large matrix."""
         hidden, weight, targets, chances = ctx.saved_tensors
-        learnt = ctx.needs_input_grad[1]
-        by_hidden = torch.empty_like(hidden)
-        by_weight = torch.zeros(weight.shape if learnt else (0,), dtype=gradient.dtype, device=weight.device)
-        for start in range(0, len(hidden), CHUNK):
-            span = slice(start, start + CHUNK)
-            scale = gradient[span, None].to(hidden.dtype)
-            by_logit = (chances[span] * -scale).scatter_add_(1, targets[span, None], scale)
-            by_hidden[span] = torch.mm(by_logit, weight)
-            if learnt:
-                by_weight += torch.mm(by_logit.t(), hidden[span])
-        return by_hidden, by_weight.to(weight.dtype) if learnt else None, None, None
+        by_hidden = (weight[targets].to(gradient.dtype) - torch.mm(chances, weight)) * gradient[:, None]
+        by_weight = None
+        if ctx.needs_input_grad[1]:
+            scaled = hidden * gradient[:, None]
+            by_weight = -torch.mm(chances.t(), scaled.to(hidden.dtype)).to(gradient.dtype)
+            by_weight = by_weight.index_add_(0, targets, scaled).to(weight.dtype)
+        return by_hidden.to(hidden.dtype), by_weight, None, None
+
+
+def judged(logits: Tensor, targets: Tensor, keep: bool) -> tuple[Tensor, Tensor]:
+    """log softmax(logits) at the targets and the entropy of each row, [n] each, in 32 bits or more.
+
+    Args:
+        logits: [n, vocabulary], not to be used any more. targets: [n]. keep: whether they shall become their softmax.
+    """
+    if kernel.supports(logits):
+        return kernel.judge(logits, targets, keep)
+    high = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    high = high - high.amax(-1, keepdim=True)
+    powers = high.exp()
+    total = powers.sum(-1)
+    found = high.gather(1, targets[:, None]).squeeze(1) - total.log()
+    entropy = total.log() - high.mul_(powers).sum(-1) / total
+    if keep:
+        logits.copy_(powers.div_(total[:, None]))
+    return found, entropy
 
 
 def token_log_probabilities(hidden: Tensor, weight: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
