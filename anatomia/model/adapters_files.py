@@ -33,6 +33,7 @@ from anatomia.model.weights import Weights, read_record
 DIRECTORY, CONFIG, WEIGHTS = "adapter", "adapter_config.json", "adapter_model.safetensors"
 BESIDE = ".."  # the base of an adapter that the weights beside it have not taken up
 PREFIX = "base_model.model."  # before the names of all layers
+SCORE, SCORING = "score", "SEQ_CLS"  # the head of a reward model, and what `peft` calls the task of one
 VIRTUAL = "prompt_embeddings"
 TYPES: dict[str, str] = {
     "lora": "LORA", "dora": "LORA", "rslora": "LORA", "ia3": "IA3", "prompt": "PROMPT_TUNING",
@@ -40,18 +41,21 @@ TYPES: dict[str, str] = {
 }  # fmt: skip
 """`peft` knows the first four; the others are ours."""
 SPECIAL = {
-    "lora_bias", "use_qalora", "layer_replication", "target_parameters", "trainable_token_indices", "modules_to_save",
+    "lora_bias", "use_qalora", "layer_replication", "target_parameters", "trainable_token_indices",
     "alora_invocation_tokens", "use_bdlora", "arrow_config", "kasa_config", "velora_config", "prefix_projection",
     "monteclora_config", "ensure_weight_tying",
 }  # fmt: skip
 """Keys of adapter_config.json that must be empty or false."""
 
 
-def save_adapter(directory: Path, decoder: Decoder, name: str = NAME, base: str = BESIDE) -> None:
+def save_adapter(
+    directory: Path, decoder: Decoder, name: str = NAME, base: str = BESIDE, score: Tensor | None = None
+) -> None:
     """Write an adapter of a decoder.
 
     Args:
         base: the directory of the model that it was made for, relative to `directory`.
+        score: [1, width] the head of a reward model, which then belongs to the adapter.
     """
     adapter = decoder.adapters[name]
     assert isinstance(adapter, Adapter)
@@ -67,14 +71,20 @@ def save_adapter(directory: Path, decoder: Decoder, name: str = NAME, base: str 
         if isinstance(adapter.last, Biased):
             tensors[_last_name(decoder)] = adapter.last.biases["norm"]
         record |= _layers_record(decoder, adapter, tensors)
+    if score is not None:
+        tensors[f"{PREFIX}{SCORE}.weight"] = score
+        record |= {"task_type": SCORING, "modules_to_save": [SCORE]}
     directory.mkdir(parents=True, exist_ok=True)
     plain = {key: tensor.detach().float().cpu().contiguous() for key, tensor in tensors.items()}
     write_bytes(directory / WEIGHTS, to_safetensors(plain, metadata={"format": "pt"}))
     write_json(directory / CONFIG, record | {"inference_mode": True})
 
 
-def load_adapter(directory: Path, decoder: Decoder, name: str = NAME) -> Adapter:
+def load_adapter(directory: Path, decoder: Decoder, name: str = NAME, score: Tensor | None = None) -> Adapter:
     """Put the adapter in `directory`, from here or from `peft`, on the decoder it was made for; it is in force then.
+
+    Args:
+        score: [1, width] where the head of a reward model is read into, which must then be there.
 
     Raises:
         UserError: there is none, or it is of a kind or has an option that is not supported, or it does not fit.
@@ -88,9 +98,20 @@ def load_adapter(directory: Path, decoder: Decoder, name: str = NAME) -> Adapter
         known = ", ".join(sorted(set(TYPES.values())))
         raise UserError(f"{path}: peft_type = {kind!r} is not one of {known}")
     odd = sorted(key for key in SPECIAL if record.get(key)) + (["bias"] if record.get("bias", "none") != "none" else [])
+    odd += ["modules_to_save"] if set(record.get("modules_to_save") or ()) - {SCORE, "classifier"} else []
     odd += ["init_lora_weights"] if isinstance(init, str) and init not in ("gaussian", "eva", "orthogonal") else []
     if odd:
         raise UserError(f"{path}: {odd[0]} = {record[odd[0]]!r} is not supported; merge the adapter with peft first")
+    head = tensors.pop(f"{PREFIX}{SCORE}.weight", None)
+    if score is None and head is not None:
+        raise UserError(
+            f"{directory} is a reward model's adapter (it has {SCORE}.weight) and cannot write; give another"
+        )
+    if score is not None and head is None:
+        raise UserError(f"{directory} is not a reward model's adapter (no {SCORE}.weight); give one that is")
+    if score is not None and head is not None:
+        _fits(directory, SCORE, head, tuple(score.shape))
+        score.data.copy_(head)
     readers = {"LORA": _read_low_rank, "IA3": _read_rescaled, "BITFIT": _read_biased, "BOTTLENECK": _read_bottleneck}
     adapter = readers.get(str(kind), _read_virtual)(decoder, record, tensors, directory)
     if tensors:

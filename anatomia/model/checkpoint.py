@@ -126,7 +126,12 @@ def load_model(directory: Path) -> Decoder:
 
 def load_scalar(directory: Path) -> ScalarModel:
     """The reward model in `directory`, in fp32: a decoder with one scalar output; adapters as in `load_model`."""
-    config, weights = load_config(directory), Weights(directory)
+    base = base_of(directory)
+    config, weights = load_config(base), Weights(base)
+    if base != directory:
+        model = ScalarModel(fill(config, weights, base, headless=SCORE in weights))
+        load_adapter(directory, model.decoder, score=model.score)
+        return model
     if SCORE not in weights:
         raise UserError(f"{directory} is not a reward model (no {SCORE}); run the stage `reward` first")
     score = weights[SCORE]

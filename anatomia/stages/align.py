@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from pydantic import Field, field_validator, model_validator
 
+from anatomia.base.artifact import Artifact
 from anatomia.base.errors import UserError
 from anatomia.base.events import Ledger
 from anatomia.base.files import read_json, write_json
@@ -41,7 +42,9 @@ from anatomia.stages.models import (
 from anatomia.stages.reward_data import load_cases
 from anatomia.stages.scorers import (
     MODEL,
+    REWARD,
     check_rewards,
+    is_adapter,
     load_reward_model,
     needs_reward_model,
     reward_files,
@@ -165,12 +168,12 @@ def reinforce(
         raise UserError(
             f"align.prompts: no prompt (of {len(prompts)}) leaves room for align.max_new = {settings.max_new}"
         )
-    reward = load_reward_model(context.inputs["reward"]) if MODEL in settings.reward else None
+    reward = reward_model(context.inputs["reward"], model, settings) if MODEL in settings.reward else None
     panel = panel_prompts(context, settings.prompts, vocabulary, model.config.context - settings.max_new)
     questions = {ids: question(prompt) for ids, prompt in panel.items()} | {tuple(ids): asked for ids, asked in fitting}
     scorer = scorer_of(settings.reward, reward, context.root, questions, vocabulary)
     critic = begun_from(reward, model, settings, context.seed) if ALGORITHMS[settings.method].critic else None
-    if reward is not None:
+    if reward is not None and REWARD not in model.adapters:
         reward.model.to(getattr(torch, recall().dtype))  # only now: a critic learns from its weights as they were saved
     how = alignment_settings(settings)
     diary = Diary(vocabulary, context.resume / "rollouts.json", settings.rollouts, context.ledger, how)
@@ -206,6 +209,12 @@ def prefer(
     return {"prompts": len(items), "prompts_too_long": too_long, **training_metrics(trained)}, []
 
 
+def reward_model(artifact: Artifact, policy: Decoder, settings: AlignSettings) -> RewardModel:
+    """The reward model; over the policy's own base, where both are adapters on it."""
+    shared = settings.adapter_config is not None and is_adapter(artifact)
+    return load_reward_model(artifact, policy if shared else None)
+
+
 def as_trained(model: Decoder) -> Decoder:
     """A frozen copy in the number format that the policy is trained in."""
     return copy.deepcopy(model).to(getattr(torch, recall().dtype)).requires_grad_(False)
@@ -218,7 +227,14 @@ def question(prompt: Dialogue) -> Question:
 
 def begun_from(reward: RewardModel | None, policy: Decoder, settings: AlignSettings, seed: int) -> ScalarModel:
     """The critic: the reward model as its scores are normalised, or, without one, the policy with nothing to say. With
-    an adapter, one of its own on the policy's base, with nothing to say."""
+    an adapter, one of its own on the policy's base: a copy of the reward model's, where that is one, or a new one with
+    nothing to say."""
+    if reward is not None and REWARD in policy.adapters:
+        policy.adapters[CRITIC] = copy.deepcopy(policy.adapters[REWARD]).requires_grad_(True)
+        critic = ScalarModel(policy.under(CRITIC)).to(recall().device)
+        with torch.no_grad():
+            critic.score.copy_(reward.model.score / reward.deviation)
+        return critic
     if settings.adapter_config is not None:
         attach(policy, settings.adapter_config, torch.Generator().manual_seed(stream_seed(seed, CRITIC)), CRITIC)
         policy.adapted = NAME

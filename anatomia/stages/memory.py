@@ -41,8 +41,9 @@ def check_memory(recipe: Any, root: Path, out: Path, stages: Sequence[Stage], pr
         muon = getattr(recipe, stage.name).optimizer == "muon"
         beside = 0
         if stage.name == "align" and recipe.align.method in ALGORITHMS:  # the reward model in fp32 and the reference
-            own = 0 if recipe.align.adapter_config is not None else dtype.itemsize
-            beside = config.parameters() * (4 * (MODEL in recipe.align.reward) + own)
+            adapted = recipe.align.adapter_config is not None
+            apart = MODEL in recipe.align.reward and not (adapted and recipe.reward.adapter_config is not None)
+            beside = config.parameters() * (4 * apart + (0 if adapted else dtype.itemsize))
         room.check(Load.of(trained(recipe, stage.name, config), muon, dtype), beside)
 
 
@@ -62,10 +63,12 @@ def trained(recipe: Any, name: str, config: DecoderConfig) -> nn.Module:
     with torch.device("meta"):
         decoder = Decoder(config)
         critic = name == "align" and recipe.align.method in ALGORITHMS and ALGORITHMS[recipe.align.method].critic
-        if name in ("finetune", "align") and (adapter := getattr(recipe, name).adapter_config) is not None:
+        if name in ("finetune", "reward", "align") and (adapter := getattr(recipe, name).adapter_config) is not None:
             names = ("policy", "critic") if critic else ("policy",)
             train_only(decoder, *(attach(decoder, adapter, torch.Generator(), role) for role in names))
-            return ActorCritic(decoder, ScalarModel(decoder.under("critic"))) if critic else decoder
+            if critic:
+                return ActorCritic(decoder, ScalarModel(decoder.under("critic")))
+            return ScalarModel(decoder) if name == "reward" else decoder
         if critic:
             return ActorCritic(decoder, ScalarModel(Decoder(config)))
         return ScalarModel(decoder) if name == "reward" else decoder

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from anatomia.base.artifact import Artifact
 from anatomia.base.compiled import why_not_fused
@@ -150,9 +151,13 @@ def put_adapter(model: Decoder, config: AdapterConfig, seed: int, section: str) 
     return adapter
 
 
-def settle_adapter(model: Decoder, base: Path, directory: Path) -> None:
+def settle_adapter(model: Decoder, base: Path, directory: Path, score: Tensor | None = None) -> None:
     """After an adapter was trained: give the model the weights of its base in fp32 again, keep the adapter in
-    `directory`, and let the weights take it up if it is of such a kind."""
+    `directory`, and let the weights take it up if it is of such a kind.
+
+    Args:
+        score: the head of a reward model, which is kept with its adapter.
+    """
     assert model.adapter is not None
     mine = [place.parameter for place in places(model)]
     for weight in mine:
@@ -160,7 +165,7 @@ def settle_adapter(model: Decoder, base: Path, directory: Path) -> None:
     for weight, place in zip(mine, places(load_model(base)), strict=True):
         weight.data = place.parameter.data.to(model.embedding.device)
     if model.adapter.config.mergeable:
-        save_adapter(directory, model, base=relative(base, directory))
+        save_adapter(directory, model, base=relative(base, directory), score=score)
         merge(model)
 
 

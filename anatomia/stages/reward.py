@@ -3,22 +3,34 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from anatomia.base.artifact import Artifact
 from anatomia.base.errors import UserError
 from anatomia.base.files import write_json
 from anatomia.generate.engine import generate
 from anatomia.generate.sampling import Sampling, stream_seed
+from anatomia.model.adapters import AdapterConfig
+from anatomia.model.adapters_files import DIRECTORY
 from anatomia.model.scalar import ScalarModel
 from anatomia.objectives.judged import Judged
 from anatomia.objectives.matching import Partners, match_gaps
 from anatomia.objectives.preference import Loss, Preference, score_all
-from anatomia.stages.models import TrainingSettings, loop_settings, open_model, policy_stage, save, training_metrics
+from anatomia.stages.finetune import RATES
+from anatomia.stages.models import (
+    TrainingSettings,
+    loop_settings,
+    open_model,
+    policy_stage,
+    put_adapter,
+    save,
+    settle_adapter,
+    training_metrics,
+)
 from anatomia.stages.reward_card import Floats, agree, card, ratings_of
 from anatomia.stages.reward_data import Case, encode, load_cases
 from anatomia.stages.reward_probes import Scorer, keywords, mistakes, probe
@@ -43,6 +55,8 @@ class RewardSettings(TrainingSettings):
             prompts; 0 leaves it out.
         epochs: how often each ranked prompt is seen. batch: prompts, with all their completions, per update.
         micro_batch: completions per forward pass, in whole prompts.
+        adapter: "none" trains all weights; else only an adapter of that kind and the head, over the policy's weights,
+            for which the learning rate has another default. adapter_rank, adapter_alpha: LoRA's.
     """
 
     loss: Loss = "listwise"
@@ -51,6 +65,21 @@ class RewardSettings(TrainingSettings):
     epochs: float = Field(default=2.0, gt=0)
     batch: int = Field(default=16, ge=1)
     learning_rate: float = Field(default=2e-4, gt=0)
+    adapter: Literal["none", "lora", "rslora", "dora", "ia3"] = "none"
+    adapter_rank: int = Field(default=16, ge=1)
+    adapter_alpha: float = Field(default=32.0, gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _adapters_learn_faster(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "learning_rate" not in given and given.get("adapter") in RATES:
+            return given | {"learning_rate": RATES[given["adapter"]] / 2}
+        return given
+
+    @property
+    def adapter_config(self) -> AdapterConfig | None:
+        """The adapter to train; None where all weights are."""
+        return None if self.adapter == "none" else AdapterConfig(self.adapter, self.adapter_rank, self.adapter_alpha)
 
 
 def run(context: Context) -> Metrics:
@@ -60,6 +89,8 @@ def run(context: Context) -> Metrics:
     ranks = context.inputs["rank"]
     (policy,) = [artifact for name, artifact in context.inputs.items() if name != "rank"]
     decoder, vocabulary = open_model(policy)
+    if settings.adapter_config is not None:
+        put_adapter(decoder, settings.adapter_config, context.seed, "reward")
     model, limit = ScalarModel(decoder), decoder.config.context
     cases, too_long = load_cases(ranks, vocabulary, limit)
     learnt, held_out = ([case.item for case in cases[split]] for split in ("train", "held_out"))
@@ -73,6 +104,8 @@ def run(context: Context) -> Metrics:
         learnt, batch, settings.micro_batch, settings.loss, context.seed, settings.matching, settings.margin
     )
     trained = train(model, objective, loop_settings(settings, steps), context.ledger, context.resume)
+    if settings.adapter_config is not None:
+        settle_adapter(decoder, policy.path, context.work / DIRECTORY, model.score)
     save(context.work, model, vocabulary)
     reference = scores_of(model, policy_samples(policy, [*held_out, *learnt], context.seed))
     mean, deviation = float(reference.mean()), float(max(reference.std(), 1e-6))
@@ -211,6 +244,11 @@ def judgements(cases: Sequence[Case], scores: Sequence[Floats], mean: float, dev
 def check(recipe: Any, root: Path) -> None:
     """What can be known to be wrong before the run."""
     settings = recipe.reward
+    if settings.adapter != "none" and settings.optimizer == "muon":
+        raise UserError(
+            f'reward.optimizer = "muon" is made for whole matrices; with reward.adapter = {settings.adapter!r} '
+            'take "adamw"'
+        )
     if settings.margin and settings.loss != "pairwise":
         raise UserError(
             f'reward.margin = {settings.margin:g} is for pairs, and reward.loss = "{settings.loss}" knows none; set '
@@ -220,7 +258,7 @@ def check(recipe: Any, root: Path) -> None:
 
 STAGE = Stage(
     name="reward",
-    version=4,
+    version=5,
     sections=("reward",),
     run=run,
     check=check,

@@ -9,7 +9,10 @@ import torch
 from anatomia.base.artifact import Artifact
 from anatomia.base.files import read_json
 from anatomia.base.machine import recall
+from anatomia.model.adapters_files import CONFIG, DIRECTORY, SCORING, load_adapter
 from anatomia.model.checkpoint import load_scalar
+from anatomia.model.decoder import Decoder
+from anatomia.model.scalar import ScalarModel
 from anatomia.objectives.direct import DIRECT
 from anatomia.objectives.scoring import FunctionReward, Question, RewardModel, Scorer, Together
 from anatomia.stages.functions import function_file, load_function
@@ -17,6 +20,7 @@ from anatomia.tokens.vocabulary import Vocabulary
 
 MODEL = "model"  # what the reward model is called in align.reward
 KEY = "align.reward"
+REWARD = "reward"  # the name of its adapter
 
 
 def needs_reward_model(recipe: Any) -> bool:
@@ -42,11 +46,34 @@ def check_rewards(names: Sequence[str], root: Path) -> None:
             load_function(name, root, KEY)
 
 
-def load_reward_model(artifact: Artifact) -> RewardModel:
-    """A reward model, frozen, on the machine's device."""
+def load_reward_model(artifact: Artifact, base: Decoder | None = None) -> RewardModel:
+    """A reward model, frozen, on the machine's device.
+
+    Args:
+        base: what it was trained from, whose weights do not change: a reward model that is an adapter is put on it, so
+            that it has no others in memory.
+    """
     record = read_json(artifact.file("normalization.json"))
-    model = load_scalar(artifact.path).to(recall().device).requires_grad_(False)
+    model = load_scalar(artifact.path) if base is None else over(base, artifact.path / DIRECTORY)
+    model = model.to(recall().device)
+    model.score.requires_grad_(False)
+    if base is None:
+        model.requires_grad_(False)
     return RewardModel(model, (float(record["mean"]), float(record["deviation"])))
+
+
+def is_adapter(artifact: Artifact) -> bool:
+    """Whether a reward model was trained as an adapter, with a head of its own."""
+    path = artifact.path / DIRECTORY / CONFIG
+    return path.is_file() and read_json(path)["task_type"] == SCORING
+
+
+def over(base: Decoder, directory: Path) -> ScalarModel:
+    """The reward model whose adapter lies in `directory`, on the weights of `base`; what `base` itself says, and what
+    of it learns, stays as it is."""
+    model = ScalarModel(base.under(None))
+    load_adapter(directory, model.decoder, REWARD, model.score).requires_grad_(False)
+    return model
 
 
 def scorer_of(
