@@ -117,6 +117,9 @@ def test_help_does_not_wait_for_torch() -> None:
         (["complete", "gone"], "--prompt"),
         (["complete", "gone", "--prompt", "x", "--temperature", "-1"], "temperature = -1.0 is negative"),
         (["compare", "gone", "--prompt", "x"], "gone does not exist"),
+        (["complete", "gone", "--prompt", "x", "--count", "0"], "--count 0: give 1 or more"),
+        (["show", "ranking", "a > b", "--most", "-2"], "--most -2: give 1 or more"),
+        (["show", "generation", "gone", "x", "--candidates", "-1"], "--candidates -1: give 0 or more"),
     ],
 )
 def test_a_mistake_is_one_line_exit_2_and_nothing_written(

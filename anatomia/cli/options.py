@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from anatomia.base.errors import UserError
 from anatomia.messages import Messages, preferred_language
 
 if TYPE_CHECKING:
@@ -21,9 +22,18 @@ MinP = Annotated[
     float, Parameter(help="Draw only tokens at least so probable, as a share of the likeliest; 0 for all.")
 ]
 RepetitionPenalty = Annotated[float, Parameter(help="Above 1, tokens that occurred before become less likely.")]
-Stop = Annotated[tuple[str, ...], Parameter("--stop", negative=(), help="End the text before this string; repeatable.")]
+Stop = Annotated[
+    tuple[str, ...],
+    Parameter("--stop", negative=(), show_default=False, help="End the text before this string; repeatable."),
+]
 Length = Annotated[int, Parameter("--max-new", help="Stop after so many tokens.")]
 Seed = Annotated[int, Parameter(help="The same seed gives the same text.")]
+
+
+def at_least(option: str, value: int, least: int = 1) -> None:
+    """Raise `UserError` if an option's value is too small."""
+    if value < least:
+        raise UserError(f"{option} {value}: give {least} or more")
 
 
 def console() -> "Console":

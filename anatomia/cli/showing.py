@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from anatomia.base.errors import UserError
-from anatomia.cli.options import Json, Length, ModelPath, Seed, Temperature, TopK, TopP, messages
+from anatomia.cli.options import Json, Length, ModelPath, Seed, Temperature, TopK, TopP, at_least, messages
 from anatomia.cli.options import show as print_shown
 
 Tokenizer = Annotated[Path, Parameter(help="A tokenizer.json, a directory with one, or a run's.")]
@@ -57,6 +57,8 @@ def windows(
     from anatomia.explain.show import show_windows
     from anatomia.runs import tokenizer_path
 
+    at_least("--most", most)
+    at_least("--candidates", candidates, 0)
     shown = show_windows(_text(text), tokenizer_path(model), most, candidates)
     print_shown(shown, render_windows(shown, messages().language), as_json)
 
@@ -104,6 +106,7 @@ def generation(
     from anatomia.generate.sampling import Sampling
     from anatomia.runs import model_directory
 
+    at_least("--candidates", candidates, 0)
     said = _text(prompt) if raw else read_messages(_text(prompt))
     sampling = Sampling(temperature, top_k, top_p, length)
     shown = show_generation(said, model_directory(model), sampling, seed, candidates)
@@ -153,6 +156,7 @@ def ranking(
     from anatomia.explain.rankings import render_ranking
     from anatomia.explain.show import show_ranking
 
+    at_least("--most", most)
     path = Path(rankings)
     if rankings and path.is_dir():
         places = (path / "rank" / "rankings.jsonl", path / "rankings.jsonl")

@@ -20,6 +20,7 @@ from anatomia.cli.options import (
     Temperature,
     TopK,
     TopP,
+    at_least,
     console,
     messages,
     show,
@@ -107,8 +108,7 @@ def complete(
     from anatomia.generate import chat as chats
     from anatomia.generate.sampling import Sampling
 
-    if count < 1:
-        raise UserError(f"--count {count}: give 1 or more")
+    at_least("--count", count)
     sampling = Sampling(temperature, top_k, top_p, length, min_p, repetition_penalty, stop)
     found = chats.complete(chats.Speaker.open(runs.model_directory(model)), prompt, sampling, seed, count)
     texts = Text("\n\n").join(Text(prompt, "cyan") + Text(one["text"]) for one in found)
