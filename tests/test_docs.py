@@ -25,6 +25,7 @@ RUN, SHOW = (
         "generation",
         "dialogue",
         "ranking",
+        "reward",
         "training",
     ),
 )

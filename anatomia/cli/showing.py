@@ -15,7 +15,8 @@ Texts = Annotated[str, Parameter(help="Texts; standard input if none is given.")
 OneText = Annotated[str | None, Parameter(help="A text; standard input if not given.")]
 
 app = App(
-    name="show", help="See what happens inside: tokens, windows, padding, generation, dialogues, rankings, trainings."
+    name="show",
+    help="See what happens inside: tokens, windows, padding, generation, dialogues, rankings, rewards, trainings.",
 )
 
 
@@ -168,6 +169,22 @@ def ranking(
         raise UserError(f"{path} does not exist; give a run, a file of rankings, or orders such as 'b > a = c'")
     shown = show_ranking(path if path.is_file() else rankings, most, messages().language)
     print_shown(shown, render_ranking(shown, messages().language), as_json)
+
+
+@app.command
+def reward(
+    run: Annotated[Path, Parameter(help="A run's directory, or that of a reward model.")], /, *, as_json: Json = False
+) -> None:
+    """What a reward model is worth: how it agrees with people beside their own agreement, what fools it, where it errs.
+
+    **Examples**
+
+    - `anatomia show reward runs/world`
+    """
+    from anatomia.explain.rewards import render_reward, show_reward
+
+    shown = show_reward(run)
+    print_shown(shown, render_reward(shown, messages().language), as_json)
 
 
 @app.command

@@ -369,7 +369,13 @@ def reward(rng: random.Random) -> dict[str, Any]:
         "specimens": {"judgements": judgements, "calibration": calibration, "mistakes": mistakes},
         "files": {"reward_card.json": reward_card(rng)},
         "events": events,
-        "metrics": {"held_out_accuracy": 0.834, "held_out_tau": 0.61, "loss": 0.31, "calibration_error": 0.027},
+        "metrics": {
+            "train_accuracy": 0.914,
+            "held_out_accuracy": 0.834,
+            "held_out_tau": 0.61,
+            "loss": 0.31,
+            "calibration_error": 0.027,
+        },
     }
 
 

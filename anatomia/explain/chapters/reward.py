@@ -23,6 +23,7 @@ def reward(view: View) -> Chapter:
         view,
         flow,
         worth=worth,
+        learnt=learnt,
         judgements=judged,
         mistakes=mistaken,
         calibration=lambda v: bubbles(v.specimens["calibration"]),
@@ -68,6 +69,12 @@ def worth(view: View) -> list[dict[str, Any]]:
         rows = [ranged(WHO[who], who, figure, least, 1.0, show) for who, figure in figures.items()]
         measures.append({"name": name, "rows": rows})
     return measures
+
+
+def learnt(view: View) -> Both | None:
+    """How it does on what it learnt from, beside which new prompts are to be seen."""
+    share = view.metric("train_accuracy")
+    return None if share is None or "agreement" not in view.json(CARD) else text("reward.learnt", share=percent(share))
 
 
 def sureness(view: View) -> Both:
