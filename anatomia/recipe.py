@@ -3,6 +3,7 @@
 import difflib
 import json
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -310,6 +311,9 @@ def _explain(kind: type[BaseModel], error: Any, section: str, where: Callable[[s
     if error["type"] == "too_short":
         return f"{place}: {key} = {_show(error['input'])} is empty; name something, or leave the key out"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if error["type"] == "literal_error":
+        options = re.findall(r"'([^']*)'", str(error["ctx"]["expected"]))
+        message += meant(str(error["input"]), options)
     if error["type"] == "tuple_type":
         message = "should be a list, in brackets"
     if not path:  # a validator over the whole section names the key itself

@@ -104,6 +104,16 @@ def test_no_setting_is_endless_and_no_list_that_is_needed_is_empty(override: str
         read(find("world"), sections, [override])
 
 
+def test_a_misspelt_choice_is_told_beside_what_was_meant() -> None:
+    sections = recipes.section_classes(stages.modules())
+    with pytest.raises(UserError) as caught:
+        read(find("world"), sections, ["finetune.adapter=lroa"])
+    assert str(caught.value).endswith("(did you mean lora?)")
+    assert sentence(str(caught.value)).endswith("'bitfit' (czy chodziło o lora?)")
+    with pytest.raises(UserError, match=r"'kto'$"):
+        read(find("world"), sections, ["align.method=xyz"])
+
+
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_bytes("nazwa = 'żółw'".encode("utf-16"))
     with pytest.raises(UserError, match="UTF-8"):

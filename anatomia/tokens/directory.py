@@ -36,6 +36,8 @@ def read_directory(path: Path) -> Found:
         UserError: no tokenizer there, an unreadable one, or one without an end token.
     """
     file = path / "tokenizer.json" if path.is_dir() else path
+    if not path.exists():
+        raise UserError(f"{path} does not exist; give a tokenizer.json or a directory with one")
     if not file.is_file():
         hint = "it has a SentencePiece tokenizer.model only; " if (file.parent / "tokenizer.model").is_file() else ""
         raise UserError(f"{path} holds no tokenizer: {hint}give a tokenizer.json or a directory with one")

@@ -120,6 +120,8 @@ def test_truncation_and_padding_of_somebodys_file_do_not_touch_texts(vocabulary:
 def test_directories_without_a_usable_tokenizer_are_named(vocabulary: Vocabulary, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"holds no tokenizer.*tokenizer\.json"):
         Vocabulary.load(tmp_path)
+    with pytest.raises(UserError, match="gone does not exist"):
+        Vocabulary.load(tmp_path / "gone")
     (tmp_path / "tokenizer.model").write_bytes(b"")
     with pytest.raises(UserError, match="SentencePiece"):
         Vocabulary.load(tmp_path)
