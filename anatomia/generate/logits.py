@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from anatomia.base.compiled import CompileError, library
-from anatomia.base.machine import recall
+from anatomia.base import machine
+from anatomia.base.compiled import library
 
 ALONE = 1 << 20  # numbers that one thread is done with sooner than several have met
 
@@ -28,16 +28,13 @@ def kernel() -> ctypes.CDLL:
 
 
 def supports(logits: Tensor) -> bool:
-    """Whether the kernel is wanted here for logits of such a format and place."""
-    if logits.device.type != "cpu" or logits.dtype not in (torch.float32, torch.bfloat16):
-        return False
-    if recall().decoding != "native":
-        return False
-    try:
-        kernel()
-    except CompileError:
-        return False
-    return True
+    """Whether the kernel is wanted here for logits of such a format and place.
+
+    Raises:
+        UserError: as `machine.kernel`.
+    """
+    known = logits.device.type == "cpu" and logits.dtype in (torch.float32, torch.bfloat16)
+    return known and machine.kernel(kernel) is not None
 
 
 def draw(logits: Tensor, uniforms: np.ndarray) -> tuple[Tensor, Tensor]:

@@ -14,6 +14,8 @@ from anatomia.tokens.packing import Plan, pack
 
 WIDER = (1.25, 1.5, 2, 2.5, 3, 4, 8)  # rows so many times as wide as the longest sequence are tried
 GRAIN = 16  # positions of which wider rows are multiples
+LONGEST = 8192  # positions of a long row: to see that all others are hidden takes time too
+STEP = 128  # positions of which long rows are multiples, so that memory of one pass fits the next
 ROW = 128  # positions that trees' rows have at least
 ALIKE = 6  # a beginning shorter than this is not worth keeping sequences together for
 
@@ -29,7 +31,7 @@ def packed_states(model: Decoder, ids: Tensor, lengths: Tensor) -> Tensor:
         [lengths.sum(), width], sequence after sequence.
     """
     sizes = lengths.cpu().numpy()
-    width, plan = tightest(sizes, model.config)
+    width, plan = tightest(sizes, model)
     start, number = places(plan, sizes, width)
     within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     place, inside = (torch.from_numpy(array).to(ids.device) for array in (np.repeat(start, sizes) + within, within))
@@ -42,9 +44,12 @@ def packed_states(model: Decoder, ids: Tensor, lengths: Tensor) -> Tensor:
     return hidden.flatten(0, 1)[place]
 
 
-def tightest(sizes: np.ndarray, config: DecoderConfig) -> tuple[int, Plan]:
+def tightest(sizes: np.ndarray, model: Decoder) -> tuple[int, Plan]:
     """The width of rows that costs least, and how the sequences are laid into them. sizes: int64 [N]."""
-    longest = int(sizes.max())
+    config, longest = model.config, int(sizes.max())
+    if long_rows(model):
+        width = max(longest, row_of(int(sizes.sum()), config))
+        return width, pack(sizes, width)
     found = []
     for width in widths(longest):
         plan = pack(sizes, width)
@@ -53,6 +58,19 @@ def tightest(sizes: np.ndarray, config: DecoderConfig) -> tuple[int, Plan]:
             break
     _, width, plan = min(found, key=lambda one: one[:2])
     return width, plan
+
+
+def long_rows(model: Decoder) -> bool:
+    """Whether attention costs no more in a long row of short sequences than it does in short rows: then there need not
+    be any padding."""
+    virtual = model.adapter is not None and model.adapter.tokens
+    return model.reaches() and model.config.sliding_window is None and not virtual
+
+
+def row_of(tokens: int, config: DecoderConfig) -> int:
+    """The width of as many rows as give each thread a head of one of them to attend with."""
+    rows = max(-(-torch.get_num_threads() // config.heads), -(-tokens // LONGEST))
+    return -(-tokens // (rows * STEP)) * STEP
 
 
 def widths(narrow: int) -> list[int]:
@@ -79,13 +97,13 @@ def shared_states(model: Decoder, ids: Tensor, lengths: Tensor) -> Tensor:
     all sequences that agree up to there. They become trees, whose branches do not see one another. Gradients add up as
     they would alone.
     """
-    forest = Forest.of(ids, lengths, model.config)
+    forest = Forest.of(ids, lengths, model.config, long_rows(model))
     return forest.states(model, np.concatenate(forest.nodes))
 
 
 def end_states(model: Decoder, ids: Tensor, lengths: Tensor) -> Tensor:
     """[N, width] the hidden state at each sequence's last token; arguments and way as in `shared_states`."""
-    forest = Forest.of(ids, lengths, model.config)
+    forest = Forest.of(ids, lengths, model.config, long_rows(model))
     return forest.states(model, np.array([nodes[-1] for nodes in forest.nodes]))
 
 
@@ -108,11 +126,12 @@ class Forest:
     nodes: list[np.ndarray]
 
     @staticmethod
-    def of(ids: Tensor, lengths: Tensor, config: DecoderConfig) -> "Forest":
+    def of(ids: Tensor, lengths: Tensor, config: DecoderConfig, long: bool = False) -> "Forest":
         """Plant the sequences in rows of the width that costs least.
 
         Args:
             ids: int64 [N, T], padded on the right. lengths: int64 [N], at least 1.
+            long: whether `long_rows` cost nothing.
         """
         device, table, sizes = ids.device, ids.cpu().numpy(), lengths.cpu().numpy()
         real = np.arange(table.shape[1]) < sizes[:, None]
@@ -120,7 +139,7 @@ class Forest:
         order = np.array(sorted(range(len(sizes)), key=lambda row: keys[row].tobytes()))
         same = (keys[order[1:]] == keys[order[:-1]]) & real[order[1:]]
         alike = np.concatenate([[0], np.logical_and.accumulate(same, 1).sum(1)])
-        width, roots = choose(sizes[order], alike, config)
+        width, roots = choose(sizes[order], alike, config, long)
         alike[roots] = 0
         fresh = sizes[order] - alike
         paths, ends = grow(fresh, alike)
@@ -150,8 +169,12 @@ class Forest:
         return hidden.flatten(0, 1).index_select(0, torch.from_numpy(nodes).to(hidden.device))
 
 
-def choose(sizes: np.ndarray, alike: np.ndarray, config: DecoderConfig) -> tuple[int, np.ndarray]:
+def choose(sizes: np.ndarray, alike: np.ndarray, config: DecoderConfig, long: bool) -> tuple[int, np.ndarray]:
     """The width of rows that costs least, and which sequences (in order) begin a tree there."""
+    if long:
+        total = int((sizes - np.where(alike < ALIKE, 0, alike)).sum())
+        width = max(int(sizes.max()), row_of(total, config))
+        return width, cut(sizes, alike, width)
     narrow = max(int(sizes.max()), ROW)
     # Layers' own windows count places in a row, which in a tree are not positions in a sequence.
     widest = min((window for window in config.layer_windows or () if window is not None), default=widths(narrow)[-1])

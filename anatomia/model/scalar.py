@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anatomia.model.decoder import Decoder
-from anatomia.model.packed import end_states, packed_states
+from anatomia.model.packed import end_states
 
 
 class ScalarModel(nn.Module):
@@ -24,7 +24,7 @@ class ScalarModel(nn.Module):
 
     def at_last(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """[B] the scalar at each row's last real token. ids: [B, T] padded on the right; lengths: [B]."""
-        return self.read(packed_states(self.decoder, ids, lengths)[lengths.cumsum(0) - 1])
+        return self.read(end_states(self.decoder, ids, lengths))
 
     def at_ends(self, ids: Tensor, real: Tensor) -> Tensor:
         """[B] the scalar at each row's last real token, on whichever side of it the padding is; what rows begin with

@@ -9,7 +9,7 @@ from torch import Tensor
 from anatomia.generate.engine import Completion
 from anatomia.generate.sampling import Sampling, probabilities
 from anatomia.model.decoder import Decoder
-from anatomia.model.packed import packed_states, shared_states
+from anatomia.model.packed import long_rows, packed_states, shared_states
 from anatomia.model.scalar import ScalarModel
 from anatomia.objectives.cross_entropy import token_log_probabilities
 from anatomia.tokens.batches import pad_sequences
@@ -71,8 +71,8 @@ def log_probabilities(
 
     Args:
         ids: [N, T + 1] padded on the right. mask: [N, T].
-        groups: whether several completions have one prompt, which is then computed once for them where prompts are long
-            enough for that to pay.
+        groups: whether several completions have one prompt, which is then computed once for them where that pays: where
+            rows may be long, or prompts are.
     """
     states, targets = completion_states(model, ids, mask, groups), ids[:, 1:][mask]
     if sampling.plain:
@@ -118,7 +118,7 @@ def completion_states(model: Decoder, ids: Tensor, mask: Tensor, groups: bool) -
     """[mask.sum(), width] the hidden states that predict the completions' tokens. Arguments as above."""
     lengths = (mask * torch.arange(1, ids.shape[1], device=ids.device)).amax(1).clamp(min=1)
     real = torch.arange(ids.shape[1] - 1, device=ids.device) < lengths[:, None]
-    pays = groups and 2 * int(lengths.sum()) > 3 * int(mask.sum())
+    pays = groups and (long_rows(model) or 2 * int(lengths.sum()) > 3 * int(mask.sum()))
     states = (shared_states if pays else packed_states)(model, ids[:, :-1], lengths)
     return states[mask[real]]
 

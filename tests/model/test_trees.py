@@ -113,6 +113,24 @@ def test_a_prompt_is_computed_once_and_rows_grow_where_completions_need_them_to(
     assert forest.tokens.numel() < 1.2 * distinct
 
 
+def test_where_they_cost_nothing_long_rows_hold_everything_without_padding(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, (ids, lengths) = decoder().double(), padded(family(2))
+    with torch.no_grad():
+        expected = packed_states(model, ids, lengths)
+        monkeypatch.setattr("anatomia.model.packed.long_rows", lambda model: True)
+        for states in (packed_states, shared_states):
+            torch.testing.assert_close(states(model, ids, lengths), expected)
+        ends = end_states(model, ids, lengths)
+    torch.testing.assert_close(ends, expected[lengths.cumsum(0) - 1])
+    sequences = [[n + 1] * 400 + tokens(50, seed=8 * n + k, high=9).tolist() for n in range(3) for k in range(8)]
+    forest = Forest.of(*padded(sequences), TINY, long=True)
+    distinct = len({tuple(sequence[: end + 1]) for sequence in sequences for end in range(len(sequence))})
+    assert len(np.unique(np.concatenate(forest.nodes))) == distinct
+    assert forest.tokens.numel() - distinct < 128 * len(forest.tokens)
+    many = [tokens(100, seed=n, high=9).tolist() for n in range(200)]
+    assert Forest.of(*padded(many), TINY, long=True).tokens.shape[1] < 8192, "to see what is hidden takes time too"
+
+
 def test_rows_do_not_grow_where_nothing_is_alike() -> None:
     """Attention costs a row's square."""
     sequences = [tokens(100, seed=n, high=9).tolist() for n in range(40)]
