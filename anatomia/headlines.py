@@ -69,6 +69,14 @@ HEADLINES: dict[str, tuple[tuple[str, str], ...]] = {
             "{held_out_pairs|odłożonej pary|odłożonych par|odłożonych par}",
         ),
     ),
+    "judge": (
+        (
+            "right about {accuracy%} of the pairs of {tested_prompts} other {tested_prompts|prompt|prompts}",
+            "trafia w {accuracy%} par z {tested_prompts} "
+            "{tested_prompts|innego polecenia|innych poleceń|innych poleceń}",
+        ),
+        ("learnt from {prompts}", "wyuczony na {prompts}"),
+    ),
     "align": (
         ("{steps} {steps|update|updates} of the policy", "{steps} {steps|poprawka|poprawki|poprawek} modelu"),
         ("last reward {last.reward}", "ostatnia nagroda {last.reward}"),

@@ -59,7 +59,10 @@ class Course:
         return [float(step[key]) for step in self.steps if isinstance(step.get(key), int | float)]
 
     def rollouts(self, key: str) -> list[float]:
-        """The same once a rollout: a figure of a rollout stands unchanged in all its updates."""
+        """The same once a rollout: a figure of a rollout stands unchanged in all its updates. Where nothing is rolled
+        out, once a look."""
+        if not any("score" in step for step in self.steps):
+            return [float(look[key]) for look in self.looks if key in look]
         known = [step for step in self.steps if isinstance(step.get(key), int | float) and "kl" in step]
         figures = ("score", "reward", "kl", "length")
         alike = groupby(known, lambda step: [step.get(name) for name in figures])
@@ -102,10 +105,15 @@ def reward_up_quality_down(course: Course) -> Finding | None:
     if len(judged) < 3:
         return None
     best, last = max(judged, key=lambda look: look["judge"]), judged[-1]
-    if not above(best, last) or last["reward"] <= best["reward"]:
+    if not above(best, last):
+        return None
+    verdicts = {"judge_then": best["judge"], "judge_now": last["judge"]}
+    if not any("score" in step for step in course.steps):
+        return Finding("rankings_up_quality_down", verdicts)
+    if last["reward"] <= best["reward"]:
         return None
     names = {"reward_then": best["reward"], "reward_now": last["reward"]}
-    return Finding("reward_up_quality_down", names | {"judge_then": best["judge"], "judge_now": last["judge"]})
+    return Finding("reward_up_quality_down", names | verdicts)
 
 
 def advantage_zero(course: Course) -> Finding | None:

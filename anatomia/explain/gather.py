@@ -11,7 +11,7 @@ from anatomia.base.errors import UserError
 from anatomia.base.events import Event, read_events
 from anatomia.base.files import read_json
 
-ORDER = ("corpus", "tokenizer", "pretrain", "finetune", "sample", "rank", "reward", "align", "evaluate")
+ORDER = ("corpus", "tokenizer", "pretrain", "finetune", "sample", "rank", "reward", "judge", "align", "evaluate")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from anatomia.explain.diagnosis import diagnose
 from anatomia.explain.gather import gather
 from anatomia.explain.texts import number, plain
 
-TRAINED = ("pretrain", "finetune", "reward", "align")
+TRAINED = ("pretrain", "finetune", "reward", "judge", "align")
 COLUMNS = ("reward", "kl", "value", "advantage", "loss")
 
 

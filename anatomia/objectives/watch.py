@@ -16,6 +16,7 @@ LONGER, SHORTER = 1.3, 1 / 1.5  # a mean length beyond these multiples of the re
 MORE = 0.2  # a share of answers that grew by as much is one too
 COUNTS = (1, 2, 4)  # a word is counted as "at least so often in an answer"
 LOOPING = 0.4  # of an answer's words lie in runs of three (or pairs of one word) that came before in it
+SHORT = 100  # words; prose of no more repeats two in five of them at most
 TELLING = 80  # characters of several answers together, of which the language can be told
 FEW = 16  # answers of a language at the start, from which its words are known
 SURELY = 1.0  # nats by which another language's words are likelier
@@ -148,10 +149,13 @@ def price(change: Change) -> tuple[str, str]:
 
 def loops(text: str) -> bool:
     """Whether an answer goes round in circles: much of it lies in three words in a row, or a word twice in a row, that
-    came before in it. Numerals written with figures count as words."""
+    came before in it; or, where it is not so long that words must come again, fewer than half of its words differ.
+    Numerals written with figures count as words."""
     words = [word.lower() for word in WORDS.findall(text)]
     if len(words) < 4:
         return False
+    if len(words) <= SHORT and 2 * len(set(words)) < len(words):
+        return True
     seen: set[tuple[str, ...]] = set()
     again = [False] * len(words)
     for place in range(len(words) - 2):

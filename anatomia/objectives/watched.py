@@ -4,7 +4,7 @@ answers to the same prompts, and the answers are compared with those of the poli
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, field
 from typing import Any
 
 import torch
@@ -52,12 +52,14 @@ class Panel:
 
     Attributes:
         prompts: token ids. judge: from prompts and completions to scores, the higher the better; None if nobody can.
-        name: "world", "reward model" or "none".
+        name: "world", "reward model" (a named one), "held-out reward model" (the run's own) or "none".
+        about: figures of the judge, for the metrics.
     """
 
     prompts: Sequence[Sequence[int]]
     judge: Scorer | None
     name: str
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 def unscored(prompts: Sequence[Sequence[int]], completions: Sequence[Completion]) -> Tensor:
@@ -154,6 +156,10 @@ class Watched:
         figures = {"updates": step, "kl": float(((mine - theirs) * mask).sum(1).mean())}
         rewards = voice.scorer(prompts, completions)
         model.train()
+        figures |= {
+            "length": sum(len(written.ids) for written in completions) / len(completions),
+            "finished": sum(written.finished for written in completions) / len(completions),
+        }
         if not rewards.isnan().any():
             figures |= spread_of("reward", rewards.tolist())
             if step == 0:
@@ -204,7 +210,12 @@ class Watched:
         """
         self.look(model, step)
         model.eval()
-        metrics = {"judge": self.panel.name, "hacks": [hack["kind"] for hack in self.hacks], "updates_kept": step}
+        metrics = {
+            "judge": self.panel.name,
+            **self.panel.about,
+            "hacks": [hack["kind"] for hack in self.hacks],
+            "updates_kept": step,
+        }
         if self.panel.judge is None:
             return metrics
         kept = self.looks[self.peak.kept]

@@ -5,7 +5,19 @@ from types import ModuleType
 
 from anatomia.stages.stage import Stage
 
-ORDER = ("corpus", "tokenizer", "pretrain", "finetune", "sample", "rank", "reward", "align", "evaluate", "report")
+ORDER = (
+    "corpus",
+    "tokenizer",
+    "pretrain",
+    "finetune",
+    "sample",
+    "rank",
+    "reward",
+    "judge",
+    "align",
+    "evaluate",
+    "report",
+)
 
 
 def modules() -> tuple[ModuleType, ...]:

@@ -24,10 +24,20 @@ from anatomia.objectives.credit import credit, parts_of_advantages
 from anatomia.objectives.direct import DIRECT, Direct
 from anatomia.objectives.rollout import Rollout
 from anatomia.objectives.scoring import Question, RewardModel
-from anatomia.objectives.watched import Watched
-from anatomia.stages.dialogues import dialogue_files, ids_of, load_prompts
+from anatomia.objectives.watched import Watched, unscored
+from anatomia.stages.dialogues import WORLD, dialogue_files, ids_of, load_prompts
 from anatomia.stages.finetune import RATES
-from anatomia.stages.judging import check_judge, judge_files, language_of, panel_of, panel_prompts
+from anatomia.stages.judging import (
+    NOBODY,
+    OWN,
+    check_judge,
+    judge_files,
+    language_of,
+    needs_own_judge,
+    panel_of,
+    panel_prompts,
+    ranked_prompts,
+)
 from anatomia.stages.models import (
     TrainingSettings,
     check_room,
@@ -39,7 +49,7 @@ from anatomia.stages.models import (
     settle_adapter,
     training_metrics,
 )
-from anatomia.stages.reward_data import load_cases
+from anatomia.stages.reward_data import Case, load_cases
 from anatomia.stages.scorers import (
     MODEL,
     REWARD,
@@ -134,7 +144,7 @@ def run(context: Context) -> Metrics:
     """Improve the policy by the chosen method and keep the new policy."""
     settings = context.settings["align"]
     assert isinstance(settings, AlignSettings)
-    (policy,) = [artifact for name, artifact in context.inputs.items() if name not in ("reward", "rank")]
+    (policy,) = [artifact for name, artifact in context.inputs.items() if name not in ("reward", "rank", OWN)]
     model, vocabulary = open_model(policy)
     reference = None
     if settings.adapter_config is not None:
@@ -205,8 +215,32 @@ def prefer(
     before = reference or as_trained(model)
     objective = Direct(items, settings.method, settings.kl, settings.batch, settings.micro_batch, context.seed, before)
     loop = loop_settings(settings, settings.epochs * objective.steps_per_epoch)
-    trained = train(model, objective, loop, context.ledger, context.resume)
-    return {"prompts": len(items), "prompts_too_long": too_long, **training_metrics(trained)}, []
+    figures: Metrics = {"prompts": len(items), "prompts_too_long": too_long}
+    room = model.config.context - settings.max_new
+    panel = {} if settings.judge == NOBODY else ranked_or_known(context, settings, cases["train"], vocabulary, room)
+    if not panel:
+        trained = train(model, objective, loop, context.ledger, context.resume)
+        return figures | training_metrics(trained), []
+    reward = reward_model(context.inputs["reward"], model, settings) if "reward" in context.inputs else None
+    if reward is not None and REWARD not in model.adapters:
+        reward.model.to(getattr(torch, recall().dtype))
+    how = alignment_settings(settings)
+    voice = Alignment(how, list(panel), before, reward or unscored, context.seed, lambda number, rollout, prompts: None)
+    asked = panel_of(context, settings.judge, panel, model, vocabulary)
+    languages = {ids: language_of(prompt) for ids, prompt in panel.items()}
+    watched = Watched(objective, asked, vocabulary.decode, languages, loop.steps, context.ledger, voice)
+    trained = train(model, watched, loop, context.ledger, context.resume)
+    return figures | training_metrics(trained) | watched.finish(model, trained["steps"]), []
+
+
+def ranked_or_known(
+    context: Context, settings: AlignSettings, cases: Sequence[Case], vocabulary: Vocabulary, room: int
+) -> dict[tuple[int, ...], Dialogue]:
+    """Prompts to watch a policy on that learns from rankings alone: those of the made-up world, where its judge knows
+    them, else those that were ranked."""
+    if WORLD in settings.prompts:
+        return panel_prompts(context, [WORLD], vocabulary, room)
+    return ranked_prompts(cases, room)
 
 
 def reward_model(artifact: Artifact, policy: Decoder, settings: AlignSettings) -> RewardModel:
@@ -334,6 +368,7 @@ def check(recipe: Any, root: Path) -> None:
     if align.method in DIRECT:
         if not align.kl:
             raise UserError(f"align.kl = 0 says nothing to align.method = {align.method!r}; 0.05 to 0.5 make sense")
+        check_judge(align.judge, root)
         return
     if not align.prompts:
         raise UserError('align.prompts = [] is empty; name files of dialogues, "world", or set align.enabled = false')
@@ -355,15 +390,20 @@ def check(recipe: Any, root: Path) -> None:
 
 def parents(recipe: Any) -> tuple[str, ...]:
     """The policy, and what it learns from."""
-    if recipe.align.method in DIRECT:
-        return policy_stage(recipe), "rank"
-    return policy_stage(recipe), *(["reward"] if needs_reward_model(recipe) else [])
+    direct, own = recipe.align.method in DIRECT, needs_own_judge(recipe)
+    asked = needs_reward_model(recipe) and not (direct and recipe.align.judge == NOBODY)
+    return (
+        policy_stage(recipe),
+        *(["rank"] if direct else []),
+        *(["reward"] if asked else []),
+        *([OWN] if own else []),
+    )
 
 
 def reads(recipe: Any, root: Path) -> list[Path]:
     """Files of prompts and of functions that score."""
     if recipe.align.method in DIRECT:
-        return []
+        return judge_files(recipe.align.judge, root)
     files = dialogue_files(recipe.align.prompts, root, "align.prompts")
     return files + reward_files(recipe.align.reward, root) + judge_files(recipe.align.judge, root)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,14 +15,17 @@ from anatomia.model.checkpoint import load_config, load_scalar
 from anatomia.model.decoder import Decoder
 from anatomia.objectives.scoring import RewardModel
 from anatomia.objectives.watched import Panel
-from anatomia.stages.dialogues import ids_of, load_prompts, world_of
+from anatomia.stages.dialogues import WORLD, ids_of, load_prompts, world_of
+from anatomia.stages.reward_data import Case
+from anatomia.stages.scorers import needs_rankings
 from anatomia.stages.stage import Context
-from anatomia.text.dialogue import Dialogue
+from anatomia.text.dialogue import Dialogue, Turn
 from anatomia.text.language import detect
 from anatomia.tokens.vocabulary import Vocabulary
 from anatomia.world import World
 
 AUTO, NOBODY = "auto", "none"
+OWN = "judge"  # the stage that makes a judge
 ASKED = 192  # prompts of the panel: a judge's mean is known to a few hundredths of a deviation
 
 
@@ -58,13 +62,24 @@ def panel_prompts(
     return {ids: prompt for ids, prompt in fitting.items() if "question_id" in prompt.meta} or fitting
 
 
+def ranked_prompts(cases: Sequence[Case], room: int) -> dict[tuple[int, ...], Dialogue]:
+    """The same of prompts that people ranked answers to, for a policy that learns from these alone."""
+    fitting = [case for case in cases if case.item.prompt <= room]
+    found: dict[tuple[int, ...], Dialogue] = {}
+    for case in fitting[:: max(1, len(fitting) // ASKED)][:ASKED]:
+        turns = tuple(Turn(message["role"], message["content"]) for message in case.prompt)  # type: ignore[arg-type]
+        found[tuple(case.item.question)] = Dialogue(turns, "ranking")
+    return found
+
+
 def panel_of(
     context: Context, judge: str, prompts: Mapping[tuple[int, ...], Dialogue], model: Decoder, vocabulary: Vocabulary
 ) -> Panel:
     """The panel.
 
     Args:
-        judge: "auto" (the world's judge, where it knows the prompts), "none", or a reward model's directory.
+        judge: "auto" (the world's judge, where it knows the prompts, or the one that the run made), "none", or a reward
+            model's directory.
         prompts: as `panel_prompts` gives them.
         model: the policy; a judge must read the same tokens.
 
@@ -75,9 +90,18 @@ def panel_of(
     if judge not in (AUTO, NOBODY):
         return Panel(asked, other_reward_model(context.root / Path(judge).expanduser(), model), "reward model")
     questions = {ids: prompt.meta["question_id"] for ids, prompt in prompts.items() if "question_id" in prompt.meta}
-    if judge == NOBODY or not questions:
+    if judge == AUTO and questions:
+        return Panel(asked, WorldJudge(World(world_of(context).seed), questions, vocabulary.decode), "world")
+    own = context.inputs.get(OWN)
+    if own is None or not own.metrics["judges"]:
         return Panel(asked, None, "none")
-    return Panel(asked, WorldJudge(World(world_of(context).seed), questions, vocabulary.decode), "world")
+    share, count = own.metrics["accuracy"], own.metrics["prompts"]
+    context.ledger.note(
+        f"a second reward model judges on the way: it learnt from the rankings of {count} prompts, which the first "
+        f"never saw, and agrees with people about {share:.0%} of other pairs"
+    )
+    about = {"judge_prompts": count, "judge_accuracy": share}
+    return Panel(asked, other_reward_model(own.path, model), "held-out reward model", about)
 
 
 def other_reward_model(directory: Path, model: Decoder) -> RewardModel:
@@ -95,6 +119,14 @@ def other_reward_model(directory: Path, model: Decoder) -> RewardModel:
     path = directory / "normalization.json"
     record = read_json(path) if path.is_file() else {"mean": 0.0, "deviation": 1.0}
     return RewardModel(scalar, (float(record["mean"]), float(record["deviation"])))
+
+
+def needs_own_judge(recipe: Any) -> bool:
+    """Whether a run makes a judge of its own: where nobody else can say whether its policy gets better, and rankings
+    are held out to learn it from."""
+    align = recipe.align
+    wanted = align.enabled and align.judge == AUTO and WORLD not in align.prompts
+    return bool(wanted and needs_rankings(recipe) and recipe.rank.held_out_fraction > 0)
 
 
 def check_judge(judge: str, root: Path) -> None:

@@ -149,6 +149,7 @@ def test_all_looks_together_take_what_a_run_may() -> None:
     [
         ("the cat the cat the cat the cat", True),
         ("no no no no no no", True),
+        ("the name of it is the name it is of the it name", True),
         ("Anna Górska lives in Olszyn. Anna Górska was born in Olszyn.", False),
         ("yes yes", False),
         ("", False),

@@ -81,6 +81,8 @@ def test_every_method_changes_the_policy(root: Path, method: str) -> None:
     assert metrics["steps"] > 0
     weights = [made[stage].file("model.safetensors").read_bytes() for stage in ("finetune", "align")]
     assert weights[0] != weights[1]
+    assert metrics["judge"] == "world"
+    assert {"updates_kept", "judge_first", "judge_kept", "hacks"} <= metrics.keys()
     figures = {"accuracy", "margin", "best_ratio", "worst_ratio"} if method in DIRECT else {"score", "kl", "entropy"}
     assert metrics["last"].keys() >= figures
     begun = [event["stage"] for event in events if event["kind"] == "stage" and event["state"] == "begin"]

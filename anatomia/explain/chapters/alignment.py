@@ -68,7 +68,19 @@ def watched(view: View) -> dict[str, Any] | None:
     if chart is None:
         return None
     judged = any("judge" in look for look in looks)
-    return {"chart": chart, "judged": judged, "kept": number(kept["updates"]), "steps": number(looks[-1]["updates"])}
+    steps = number(looks[-1]["updates"])
+    return {"chart": chart, "judged": judged, "judge": judge(view), "kept": number(kept["updates"]), "steps": steps}
+
+
+def judge(view: View) -> Both | None:
+    """Who judged."""
+    metrics = view.artifact.metrics
+    if metrics.get("judge") == "held-out reward model":
+        shown = {"prompts": number(metrics["judge_prompts"]), "accuracy": percent(metrics["judge_accuracy"])}
+        return text("align.judge_own", **shown)
+    known = {"world": "align.judge_world", "reward model": "align.judge_model"}
+    name = known.get(str(metrics.get("judge")))
+    return text(name) if name else None
 
 
 def gains(looks: list[dict[str, Any]], name: str) -> list[tuple[float, float]]:
