@@ -99,6 +99,13 @@ def fuse(function: Callable[..., Any]) -> Callable[..., Any]:
     return torch.compile(function, dynamic=False)
 
 
+def any_length(tensor: Any) -> None:
+    """Have `fuse` make one program for whatever the first dimension of this tensor will be."""
+    import torch
+
+    torch._dynamo.mark_dynamic(tensor, 0)
+
+
 def find_compiler() -> str | None:
     """The C++ compiler to use: $CXX, or the first that is there."""
     names = [os.environ.get("CXX", ""), "c++", "g++", "clang++"]

@@ -3,6 +3,8 @@
 
 namespace {
 
+constexpr int64_t LONG = 1024;  // numbers that are added up in 32 bits
+
 // e[i] = exp(x[i] - top) for a row of logits, with zeros up to a whole panel. Returns the greatest, top.
 template <class W>
 float powers(const W* x, float* e, int64_t V) {
@@ -35,6 +37,15 @@ void each_row(int64_t rows, int64_t V, int threads, F row) {
     }
 }
 
+inline void put(float* p, vec v) { store(p, v); }
+inline void put(bfloat* p, vec v) {
+#if defined(__AVX512BF16__)
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), (__m256i)_mm512_cvtneps_pbh((__m512)v));
+#else
+    for (int i = 0; i < LANES; i++) p[i] = bfloat(v[i]);
+#endif
+}
+
 template <class W>
 void judge_rows(int64_t rows, int64_t V, W* logits, const int64_t* targets, float* found, float* entropy, int keep,
                 int threads) {
@@ -42,23 +53,31 @@ void judge_rows(int64_t rows, int64_t V, W* logits, const int64_t* targets, floa
         W* x = logits + r * V;
         float top = powers(x, e, V);
         double total = 0, weighted = 0;
-        for (int64_t p = 0; p < padded(V); p += PANEL) {
-            total += panel(e + p);
-            vec part = {};
-            int64_t i = p;
-            for (; i + LANES <= std::min(V, p + PANEL); i += LANES) {
-                vec chance = load(e + i);  // 0 times -infinity, where a token is ruled out, shall be 0
-                part += choose(chance > 0.0f, chance * (load(x + i) - top), vec{});
+        for (int64_t begun = 0; begun < V; begun += LONG) {
+            const int64_t stop = std::min(V, begun + LONG);
+            vec sums = {}, products = {};
+            int64_t i = begun;
+            for (; i + LANES <= stop; i += LANES) {
+                vec chance = load(e + i);
+                sums += chance;
+                // 0 times -infinity, where a token is ruled out, shall be 0
+                if (entropy) products += choose(chance > 0.0f, chance * (load(x + i) - top), vec{});
             }
-            weighted += sum(part);
-            for (; i < std::min(V, p + PANEL); i++) weighted += e[i] > 0 ? e[i] * (float(x[i]) - top) : 0;
+            total += sum(sums), weighted += sum(products);
+            for (; i < stop; i++) {
+                total += e[i];
+                weighted += e[i] > 0 ? e[i] * (float(x[i]) - top) : 0;
+            }
         }
         float normal = float(std::log(total));
         found[r] = float(x[targets[r]]) - top - normal;
-        entropy[r] = normal - float(weighted / total);
+        if (entropy) entropy[r] = normal - float(weighted / total);
         if (!keep) return;
         float share = float(1 / total);
-        for (int64_t i = 0; i < V; i++) x[i] = W(e[i] * share);
+        int64_t i = 0;
+        for (; i + LANES <= V; i += LANES) put(x + i, load(e + i) * share);
+        for (; i < V; i++) x[i] = W(e[i] * share);
+        x[targets[r]] = W(e[targets[r]] * share - 1);  // before rounding: nearly nothing, where the model is sure
     });
 }
 
@@ -92,7 +111,8 @@ void draw(int64_t rows, int64_t V, const float* logits, const double* uniforms, 
     });
 }
 
-// log p of each row's target and the entropy of the row; if they are to be kept, chances take the logits' place.
+// log p of each row's target and, if it is asked for, the entropy of the row; if it is to be kept, the gradient of -log p takes the logits'
+// place: the chances, less 1 at the target.
 void judge(int64_t rows, int64_t V, void* logits, int64_t bf16, const int64_t* targets, float* found, float* entropy,
            int64_t keep, int64_t threads) {
     if (bf16) judge_rows(rows, V, static_cast<bfloat*>(logits), targets, found, entropy, int(keep), int(threads));

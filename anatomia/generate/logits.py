@@ -33,8 +33,9 @@ def supports(logits: Tensor) -> bool:
     Raises:
         UserError: as `machine.kernel`.
     """
-    known = logits.device.type == "cpu" and logits.dtype in (torch.float32, torch.bfloat16)
-    return known and machine.kernel(kernel) is not None
+    if logits.device.type != "cpu" or logits.dtype not in (torch.float32, torch.bfloat16):
+        return False
+    return machine.kernel(kernel) is not None
 
 
 def draw(logits: Tensor, uniforms: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -51,11 +52,12 @@ def draw(logits: Tensor, uniforms: np.ndarray) -> tuple[Tensor, Tensor]:
     return ids, logprobs
 
 
-def judge(logits: Tensor, targets: Tensor, keep: bool) -> tuple[Tensor, Tensor]:
+def judge(logits: Tensor, targets: Tensor, keep: bool, entropies: bool) -> tuple[Tensor, Tensor]:
     """log softmax(logits) at the targets and the entropy of each row, [n] fp32 each.
 
     Args:
-        logits: [n, V]. targets: [n] ids. keep: whether softmax(logits) shall take the place of the logits.
+        logits: [n, V]. targets: [n] ids. keep: whether the gradient of -log softmax(logits) at the targets shall
+            take the place of the logits. entropies: whether they are asked for; else anything stands there.
     """
     assert logits.is_contiguous()
     targets = targets.contiguous()
@@ -63,7 +65,8 @@ def judge(logits: Tensor, targets: Tensor, keep: bool) -> tuple[Tensor, Tensor]:
     kernel().judge(
         *map(ctypes.c_int64, logits.shape), ctypes.c_void_p(logits.data_ptr()),
         ctypes.c_int64(logits.dtype == torch.bfloat16),
-        *(ctypes.c_void_p(x.data_ptr()) for x in (targets, found, entropy)), ctypes.c_int64(keep), threads(logits),
+        *(ctypes.c_void_p(x.data_ptr()) for x in (targets, found)),
+        ctypes.c_void_p(entropy.data_ptr() if entropies else None), ctypes.c_int64(keep), threads(logits),
     )  # fmt: skip
     return found, entropy
 

@@ -5,13 +5,13 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anatomia.base.compiled import fuse
+from anatomia.base.compiled import any_length, fuse
 from anatomia.base.errors import UserError
 from anatomia.model.activations import ACTIVATIONS
 from anatomia.model.adapters_layers import Change
@@ -118,7 +118,12 @@ class Decoder(nn.Module):
                     weight.normal_(0.0, deviation, generator=generator)
 
     def hidden(
-        self, ids: Tensor, positions: Tensor | None = None, mask: Tensor | None = None, cache: Cache | None = None
+        self,
+        ids: Tensor,
+        positions: Tensor | None = None,
+        mask: Tensor | None = None,
+        cache: Cache | None = None,
+        wanted: Tensor | None = None,
     ) -> Tensor:
         """Hidden states after the last norm.
 
@@ -128,9 +133,11 @@ class Decoder(nn.Module):
             mask: [B, T, S] additive mask (0 or very negative) over the S = cached + T positions; without a cache the
                 int32 reach [B, T] of the keys (`attention.document_reach`) will do; default causal.
             cache: grows by T positions.
+            wanted: int64 [N] the places, in rows laid end to end, each once, whose states are asked for. The last block
+                computes of all others what these look at, and no more.
 
         Returns:
-            [B, T, width] in the weights' dtype.
+            [B, T, width] in the weights' dtype, or, of those that are wanted, [N, width].
         """
         if positions is None:
             start = 0 if cache is None else cache.length
@@ -145,11 +152,17 @@ class Decoder(nn.Module):
             positions = positions + adapter.tokens
             if cache is not None:
                 cache.before = before
-        x = self.through(F.embedding(ids, self.embedding), positions, mask, cache, before)
+        x = self.through(F.embedding(ids, self.embedding), positions, mask, cache, before, wanted)
         return normalise(x, self.norm, self._last_bias(), self.config.norm_eps)
 
     def through(
-        self, x: Tensor, positions: Tensor, mask: Tensor | None, cache: Cache | None, before: Sequence[Before] | None
+        self,
+        x: Tensor,
+        positions: Tensor,
+        mask: Tensor | None,
+        cache: Cache | None,
+        before: Sequence[Before] | None,
+        wanted: Tensor | None = None,
     ) -> Tensor:
         """Embeddings [B, T, width] through all blocks, as in `hidden`.
 
@@ -172,11 +185,14 @@ class Decoder(nn.Module):
         masks = self.masks(mask, x.shape[1], stop, positions, virtual)
         fused = self.fused and cache is None and torch.is_grad_enabled() and not self.blocks[0]._forward_pre_hooks
         run = fuse(Block.forward) if fused else Block.__call__
+        if fused and wanted is not None:
+            any_length(wanted)
         for layer, block in enumerate(self.blocks):
             slot = None if cache is None else cache.slot(layer)
             change = None if adapter is None else adapter.change(layer)
             first = None if before is None else before[layer]
-            x = run(block, x, angles, masks[layer], bias, config.score_scale(layer), slot, change, first)
+            rest = wanted if layer == config.layers - 1 else None
+            x = run(block, x, angles, masks[layer], bias, config.score_scale(layer), slot, change, first, rest)
         if cache is not None:
             cache.length = stop
         return x
@@ -277,10 +293,13 @@ class Block(nn.Module):
         slot: Slot | None,
         change: Change | None = None,
         before: Before | None = None,
+        wanted: Tensor | None = None,
     ) -> Tensor:
         eps = self.config.norm_eps
         normal = normalise(x, self.attention_norm, self.bias("attention_norm", change), eps)
-        attended = self.attend(normal, angles, mask, bias, scale, slot, change, before)
+        attended = self.attend(normal, angles, mask, bias, scale, slot, change, before, wanted)
+        if wanted is not None:
+            x, normal = places(x, wanted), places(normal, wanted)
         if not self.config.parallel:
             x = x + attended
         if self.feed_norm is not None:
@@ -318,6 +337,7 @@ class Block(nn.Module):
         slot: Slot | None,
         change: Change | None = None,
         before: Before | None = None,
+        wanted: Tensor | None = None,
     ) -> Tensor:
         """Grouped-query attention over `x` [B, T, width], what the cache's slot holds and what stands before it."""
         config = self.config
@@ -334,8 +354,7 @@ class Block(nn.Module):
         if reach:
             assert mask is not None
             y = reach_attention(joint, angles, mask, heads, kv, scale)
-            y = self.linear("output", y, change)
-            return y if change is None else change.attended(y)
+            return self.attended(y, change, wanted)
         q, k, v = (part.transpose(1, 2) for part in parts)
         if angles is not None:
             q, k = turn(q, *angles), turn(k, *angles)
@@ -348,8 +367,50 @@ class Block(nn.Module):
         if before is not None:
             k, v = (torch.cat([first.expand(rows, -1, -1, -1), x], 2) for first, x in zip(before, (k, v), strict=True))
         y = attention(q, k, v, mask, config.sliding_window, scale, bias)
-        y = self.linear("output", y.transpose(1, 2).reshape(rows, length, heads * size), change)
+        return self.attended(y.transpose(1, 2).reshape(rows, length, heads * size), change, wanted)
+
+    def attended(self, y: Tensor, change: Change | None, wanted: Tensor | None) -> Tensor:
+        """What attention adds to the stream, from what its heads say [B, T, heads · size]."""
+        y = self.linear("output", y if wanted is None else places(y, wanted), change)
         return y if change is None else change.attended(y)
+
+
+@torch.library.custom_op("anatomia::places", mutates_args=())
+def _places(x: Tensor, wanted: Tensor) -> Tensor:
+    return x.index_select(0, wanted)
+
+
+@torch.library.custom_op("anatomia::places_back", mutates_args=())
+def _places_back(gradient: Tensor, wanted: Tensor, rows: int) -> Tensor:
+    return gradient.new_zeros(rows, gradient.shape[1]).index_copy_(0, wanted, gradient)
+
+
+@_places.register_fake
+def _(x: Tensor, wanted: Tensor) -> Tensor:
+    return x.new_empty(wanted.shape[0], x.shape[1])
+
+
+@_places_back.register_fake
+def _(gradient: Tensor, wanted: Tensor, rows: int) -> Tensor:
+    return gradient.new_empty(rows, gradient.shape[1])
+
+
+def _keep_places(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+    ctx.save_for_backward(inputs[1])
+    ctx.rows = inputs[0].shape[0]
+
+
+def _spread(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    return _places_back(gradient, ctx.saved_tensors[0], ctx.rows), None
+
+
+_places.register_autograd(_spread, setup_context=_keep_places)
+
+
+def places(x: Tensor, wanted: Tensor) -> Tensor:
+    """[N, width] of x [B, T, width], whose rows lie end to end, each at most once: gradients are put there, not added."""
+    found: Tensor = _places(x.flatten(0, 1), wanted)
+    return found
 
 
 def with_virtual(mask: Tensor, positions: Tensor, virtual: int, window: int | None) -> Tensor:

@@ -1,6 +1,7 @@
 """The decoder: packed rows, padding, caches and blocks of queries change nothing in what a document's tokens get."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -188,3 +189,26 @@ def test_configurations_survive_the_way_to_hugging_face_and_back() -> None:
         DecoderConfig(**{**vars(PLAIN), "begin": None, "padding": None, "end": (5, 9), "rope_theta": 1e6}),
     ):
         assert from_huggingface(to_huggingface(config)) == config
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"sliding_window": 5},
+        {"layer_windows": (None, 4), "qkv_bias": True},
+        {"parallel": True, "norms": 1, "norm": "layer", "gated": False, "activation": "gelu"},
+    ],
+)
+def test_states_that_are_wanted_are_the_states_and_have_their_gradients(changes: dict[str, Any]) -> None:
+    """What the last block leaves out changes nothing of what it is asked for."""
+    model = decoder(**changes).double()
+    ids, wanted = tokens(2, 12), torch.tensor([0, 3, 4, 13, 23])
+    slope = torch.randn(5, model.config.width, generator=torch.Generator().manual_seed(3)).double()
+    found = []
+    for some in (model.hidden(ids, wanted=wanted), model.hidden(ids).flatten(0, 1)[wanted]):
+        model.zero_grad()
+        (some * slope).sum().backward()
+        found.append([some.detach(), *(p.grad.clone() for p in model.parameters() if p.grad is not None)])
+    for mine, expected in zip(*found, strict=True):
+        assert torch.allclose(mine, expected, atol=1e-10)

@@ -10,8 +10,7 @@ from anatomia.base.compiled import can_fuse, fuse, why_not_fused
 from anatomia.base.errors import UserError
 from anatomia.base.machine import Machine
 from anatomia.model.decoder import Decoder
-from anatomia.objectives.cross_entropy import CHUNK
-from anatomia.objectives.next_token import batch_loss
+from anatomia.objectives.next_token import GRAIN, batch_loss
 from anatomia.stages import models
 from anatomia.tokens.batches import Batch
 
@@ -36,8 +35,8 @@ def gradients(model: Decoder, data: Batch) -> tuple[float, dict[str, torch.Tenso
 @needs_a_compiler
 @pytest.mark.parametrize("changes", [{}, {"layers": 3, "layer_windows": (None, 8, None), "tied": False}])
 def test_fused_and_eager_training_agree(changes: dict[str, Any]) -> None:
-    """Loss and gradients, in more rows than a chunk holds; and the same bits when done again."""
-    data = batch(CHUNK // 64 * 2, 64)
+    """Loss and gradients, of passes with more and with fewer places that carry loss; and the same bits when done again."""
+    data = batch(GRAIN // 64 * 4, 64)
     model = decoder(**changes)
     loss, expected = gradients(model, data)
     model.fused = True
