@@ -39,9 +39,9 @@ def order_gains(scores: Floats, weights: Floats, tie: float, reliability: float 
 
     The mutual information (Lindley 1956, "On a measure of the information provided by an experiment") of the answer
     (the first better, both tied, the second better; Davidson 1970) and of which of two completions is better, summed
-    over all pairs of the prompt's: whoever learns that b beats c learns something of a and c too. How far apart
-    completions lie is nothing that is asked for, once their order is known. The gain is small where the answer is known
-    beforehand, and where it is all chance, as between two that are equally good.
+    over all pairs of the prompt's: whoever learns that b beats c learns something of a and c too. To it comes that of
+    the answer and the scores themselves, which are no end but make more of later answers. The gain is small where the
+    answer is known beforehand, and where it is all chance, as between two that are equally good.
 
     Args:
         scores: [draws, n] from what is known of them.
@@ -54,14 +54,18 @@ def order_gains(scores: Floats, weights: Floats, tie: float, reliability: float 
     gap = scores[:, first] - scores[:, second]  # [draws, pairs]
     logits = np.stack([reliability / 2 * gap, np.full_like(gap, tie), -reliability / 2 * gap])
     chance = np.exp(logits - logits.max(0))
-    chance *= weights[:, None] / chance.sum(0)
+    chance /= chance.sum(0)
+    unsure = -(chance * np.log(np.maximum(chance, 1e-300))).sum(0)  # [draws, pairs]
+    chance *= weights[:, None]
     mean = chance.sum(1)  # [3, pairs]
+    scored = -(mean * np.log(np.maximum(mean, 1e-300))).sum(0) - weights @ unsure
     every = math.ceil(gap.shape[1] / _MOST_PAIRS)
     better = (gap > 0).astype(np.float64)[:, ::every]
     after = np.matmul(chance.transpose(0, 2, 1), better) / np.maximum(mean, 1e-300)[..., None]  # [3, asked, pairs]
-    gain = _doubt(weights @ better).sum() - (mean * _doubt(after).sum(-1)).sum(0)
+    ordered = _doubt(weights @ better).sum() - (mean * _doubt(after).sum(-1)).sum(0)
+    gain = scored + ordered * gap.shape[1] / better.shape[1]
     found = np.zeros((n, n))
-    found[first, second] = found[second, first] = np.maximum(gain, 0.0) * gap.shape[1] / better.shape[1]
+    found[first, second] = found[second, first] = np.maximum(gain, 0.0)
     return found
 
 

@@ -26,6 +26,9 @@ from anatomia.feedback.scores import STARS, Places, scores_to_stars
 
 NEVER = 1e-9  # a chance taken for so much at least, as the odds of none are not finite
 
+_FAR = 700.0  # strengths farther apart than this are as far apart as numbers can say
+_NEVER = 1e-15  # a chance to be preferred that is as good as none
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -138,10 +141,12 @@ def star_intervals(scores: Floats, covariance: Floats, level: float = 0.95) -> F
     n = len(scores)
     if n < 2:
         return np.full((n, 2), STARS / 2)
-    slope = 1 / (2 + np.exp(scores[:, None] - scores) + np.exp(scores - scores[:, None]))
+    apart = np.clip(scores[:, None] - scores, -_FAR, _FAR)
+    slope = 1 / (2 + np.exp(apart) + np.exp(-apart))
     np.fill_diagonal(slope, 0.0)
     slope = (np.diag(slope.sum(1)) - slope) / (n - 1)
     share = np.clip(scores_to_stars(scores) / STARS, NEVER, 1 - NEVER)
     width = NormalDist().inv_cdf(0.5 + level / 2) * np.sqrt(np.einsum("ij,jk,ik->i", slope, covariance, slope))
     odds, width = np.log(share / (1 - share)), width / (share * (1 - share))
-    return np.asarray(STARS / (1 + np.exp(-np.stack([odds - width, odds + width], 1))))
+    ends = np.clip(np.stack([odds - width, odds + width], 1), -_FAR, _FAR)
+    return np.asarray(STARS / (1 + np.exp(-ends)))

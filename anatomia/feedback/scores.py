@@ -13,12 +13,15 @@ average strength, which pulls strengths towards each other the less the more was
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
 
 STARS = 5.0
 PRIOR = 0.1
+_FAR = 700.0  # strengths farther apart than this are as far apart as numbers can say
+_NEWTON_STEPS = 500
 Floats = NDArray[np.float64]
 Places = Sequence[Sequence[int]]
 
@@ -54,7 +57,8 @@ def bradley_terry(wins: Floats, prior: float = PRIOR) -> Floats:
         prior: imagined wins and losses of each against one of average strength; with 0 the best fit may not exist.
 
     Raises:
-        ValueError: the fit does not converge, which with a prior of 0 means that there is none.
+        ValueError: the fit does not converge: with a prior of 0 there is none, with a prior of next to nothing it lies
+            farther out than numbers can say.
     """
     won = wins.sum(-1) + prior
     met = wins + np.swapaxes(wins, -1, -2)
@@ -62,7 +66,17 @@ def bradley_terry(wins: Floats, prior: float = PRIOR) -> Floats:
     def step(p: Floats) -> Floats:
         return won / ((met / (p[..., :, None] + p[..., None, :])).sum(-1) + 2 * prior / (p + 1.0))
 
-    return _climb(step, won.shape)
+    def slopes(scores: Floats) -> tuple[Floats, Floats]:
+        chance = _sigmoid(scores[..., :, None] - scores[..., None, :])
+        average = _sigmoid(scores)
+        bends = met * chance * np.swapaxes(chance, -1, -2)
+        own = bends.sum(-1) + 2 * prior * average * _sigmoid(-scores)
+        # Not as the difference of what was won and what was to be expected, which are all but equal far out.
+        surprise = wins * np.swapaxes(chance, -1, -2)
+        pull = surprise.sum(-1) - surprise.sum(-2) + prior * (_sigmoid(-scores) - average)
+        return pull, _diagonal(own) - bends
+
+    return _climb(step, slopes, won.shape, prior)
 
 
 def plackett_luce(rankings: Sequence[Places], n: int, prior: float = PRIOR) -> Floats:
@@ -96,7 +110,17 @@ def plackett_luce(rankings: Sequence[Places], n: int, prior: float = PRIOR) -> F
     def step(p: Floats) -> Floats:
         return chosen / (offers.T @ (weights / (offers @ p)) + 2 * prior / (p + 1.0))
 
-    return _climb(step, (n,))
+    def slopes(scores: Floats) -> tuple[Floats, Floats]:
+        average = _sigmoid(scores)
+        # Every offer's strengths as shares of it: the largest is taken out first, so that none overflows.
+        logits = np.where(offers > 0, scores + np.log(np.maximum(offers, 1e-300)), -np.inf)
+        shares = np.exp(logits - logits.max(1, keepdims=True, initial=-_FAR))
+        shares /= shares.sum(1, keepdims=True)
+        taken = weights @ shares
+        bends = _diagonal(taken + 2 * prior * average * _sigmoid(-scores)) - shares.T @ (weights[:, None] * shares)
+        return chosen - taken - 2 * prior * average, bends
+
+    return _climb(step, slopes, (n,), prior)
 
 
 def _left_of(group: Sequence[int], size: int, n: int) -> Iterator[tuple[float, Floats]]:
@@ -112,11 +136,20 @@ def _left_of(group: Sequence[int], size: int, n: int) -> Iterator[tuple[float, F
         yield 1 / math.comb(len(group), size), left
 
 
-def _climb(step: Callable[[Floats], Floats], shape: tuple[int, ...]) -> Floats:
+def _climb(
+    step: Callable[[Floats], Floats],
+    slopes: Callable[[Floats], tuple[Floats, Floats]],
+    shape: tuple[int, ...],
+    prior: float,
+) -> Floats:
     """Repeat `step` on strengths until they stand still; their logarithms, with mean 0 over the last dimension.
 
     Two steps show where the steps lead, and the next begins there (SQUAREM, Varadhan and Roland 2008, scheme S3);
-    the steps themselves, which only ever improve the fit, decide when it is done.
+    the steps themselves, which only ever improve the fit, decide when it is done. Where next to nothing holds strengths
+    back, as with a tiny prior, steps become too small to arrive, and Newton's method takes over.
+
+    Args:
+        slopes: of log-strengths, the first derivatives of the log-likelihood and minus its second, [..., n, n].
     """
     scores = np.zeros(shape)
     change = np.inf if scores.size else 0.0
@@ -132,11 +165,36 @@ def _climb(step: Callable[[Floats], Floats], shape: tuple[int, ...]) -> Floats:
             leap = scores + 2 * reach * way + reach**2 * bend
             change = float(np.abs(second - first).max())
             scores = np.log(step(np.exp(np.where(np.abs(leap) < 100, leap, second))))
-    if not change < 1e-9:
-        raise ValueError(
-            "the rankings have no best fit: something always wins, loses or was never compared; use a prior"
-        )
+        if not change < 1e-9:
+            scores = _newton(slopes, shape, prior)
     return scores - scores.mean(-1, keepdims=True) if scores.size else scores
+
+
+def _newton(slopes: Callable[[Floats], tuple[Floats, Floats]], shape: tuple[int, ...], prior: float) -> Floats:
+    """Log-strengths whose first derivatives are 0, no step longer than 1, so that none overshoots far."""
+    scores = np.zeros(shape)
+    with suppress(np.linalg.LinAlgError):
+        for _ in range(_NEWTON_STEPS):
+            first, second = slopes(scores)
+            move = np.linalg.solve(second, first[..., None])[..., 0]
+            change = float(np.abs(move).max())
+            if not np.isfinite(change):
+                break
+            scores = scores + move / np.maximum(np.abs(move).max(-1, keepdims=True), 1.0)
+            if change < 1e-9:
+                return scores
+    if prior:
+        raise ValueError(f"a prior of {prior:g} is too small for numbers to hold the strengths; use a larger one")
+    raise ValueError("the rankings have no best fit: something always wins, loses or was never compared; use a prior")
+
+
+def _sigmoid(x: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-np.clip(x, -_FAR, _FAR))))
+
+
+def _diagonal(values: Floats) -> Floats:
+    """Matrices [..., n, n] with these [..., n] on their diagonals."""
+    return np.asarray(values[..., None] * np.eye(values.shape[-1]))
 
 
 def scores_to_stars(scores: Floats) -> Floats:
@@ -151,7 +209,7 @@ def scores_to_stars(scores: Floats) -> Floats:
     if len(s) == 1:
         stars[placed] = STARS / 2
     elif len(s):
-        preferred = 1 / (1 + np.exp(s[None, :] - s[:, None]))
+        preferred = 1 / (1 + np.exp(np.clip(s[None, :] - s[:, None], -_FAR, _FAR)))
         stars[placed] = STARS * (preferred.sum(1) - 0.5) / (len(s) - 1)
     return stars
 

@@ -18,13 +18,17 @@ from anatomia.feedback.terminal import rank_in_terminal
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 
 
-def test_a_gain_is_the_mutual_information_of_answer_and_order() -> None:
+def test_a_gain_is_the_mutual_information_of_the_answer_with_scores_and_order() -> None:
     tie, random = -0.3, np.random.default_rng(0)
     scores = random.multivariate_normal([0.3, -0.5, 0.1], [[1.2, 0.4, 0], [0.4, 0.8, 0], [0, 0, 2]], 20_000)
     gap = (scores[:, 0] - scores[:, 1]) / 2
     chance = np.exp(np.stack([gap, np.full_like(gap, tie), -gap], 1))
     chance /= chance.sum(1, keepdims=True)
-    expected = 0.0
+
+    def entropy(p: np.ndarray) -> np.ndarray:
+        return -(p * np.log(p)).sum(-1)
+
+    expected = float(entropy(chance.mean(0)) - entropy(chance).mean())  # of the answer and the scores
     for a, b in ((0, 1), (0, 2), (1, 2)):
         joint = np.array([chance[scores[:, a] > scores[:, b]].sum(0), chance[scores[:, a] <= scores[:, b]].sum(0)])
         joint /= joint.sum()

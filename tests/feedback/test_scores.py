@@ -1,11 +1,13 @@
 """Rankings into stars and back."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anatomia.feedback.davidson import davidson
+from anatomia.feedback.davidson import davidson, star_intervals
 from anatomia.feedback.scores import (
     bradley_terry,
     linear_stars,
@@ -44,6 +46,21 @@ def test_problems_of_one_size_are_fitted_together_as_apart() -> None:
 def test_models_agree_on_pairs() -> None:
     rankings = [((0,), (1,)), ((0,), (1,)), ((0, 1),), ((1,), (0,))]
     assert np.allclose(plackett_luce(rankings, 2), bradley_terry(wins(rankings, 2)), atol=1e-6)
+
+
+def test_next_to_no_prior_leads_far_out_and_still_to_a_fit() -> None:
+    always = wins([((0,), (1,), (2,))] * 3 + [((3,), (4,))], 6)
+    for prior in (1e-3, 1e-6, 1e-9, 1e-12):
+        scores = bradley_terry(always, prior)
+        chance = 1 / (1 + np.exp(scores[None, :] - scores[:, None]))
+        average = 1 / (1 + np.exp(-(scores - scores[5])))  # the last was never compared: it is the imagined opponent
+        lost = always.T * chance
+        pull = (always * chance.T).sum(1) - lost.sum(1) + prior * (1 - 2 * average)
+        assert np.abs(pull).max() < 1e-2 * prior
+        assert scores[0] > scores[3] > scores[5] > scores[4] > scores[2]
+    with pytest.raises(ValueError, match="prior of 1e-300 is too small"):
+        bradley_terry(always, 1e-300)
+    assert np.isfinite(plackett_luce([((0,), (1,), (2,))] * 3, 3, 1e-6)).all()
 
 
 def test_without_a_prior_there_may_be_no_best_fit() -> None:
@@ -102,3 +119,19 @@ def test_stars_of_a_fit_sort_back_into_the_only_ranking_there_was(ratings: list[
     for scores in (bradley_terry(wins([groups], n)), plackett_luce([groups], n), native):
         stars = scores_to_stars(scores + placed)
         assert rank_from_stars(np.round(stars, 5)) == groups
+
+
+def test_strengths_however_far_apart_have_stars() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scores = np.array([800.0, -800.0, 800.0])
+        assert scores_to_stars(scores) == pytest.approx([3.75, 0, 3.75])
+        for spread in (1e-6, 1.0, 1e6):
+            ends = star_intervals(scores, np.eye(3) * spread)
+            assert np.isfinite(ends).all()
+            assert (ends[:, 0] <= ends[:, 1]).all()
+            assert ends.min() >= 0
+            assert ends.max() <= 5
+        assert star_intervals(np.array([900.0, -900.0]), np.eye(2)) == pytest.approx(
+            np.array([[5, 5], [0, 0]]), abs=1e-6
+        )
