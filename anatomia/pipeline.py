@@ -320,7 +320,7 @@ def _settle_machine(out: Path, choose: Callable[[], Machine], ledger: Ledger) ->
     try:
         machine = Machine.from_json(read_json(path))
     except (ValueError, TypeError) as error:
-        raise UserError(f"{path} cannot be read ({error}); delete it to choose again") from error
+        raise UserError(f"{path} cannot be read ({error.__cause__ or error}); delete it to choose again") from error
     cores = machines.usable_cores()
     if cores < machine.threads and machine.device == "cpu":
         ledger.note(

@@ -64,8 +64,13 @@ def standings(run: Path, stages: Iterable[str] = ORDER) -> list[Standing]:
 
 def switched_off(run: Path) -> set[str]:
     """The stages that the run's recipe leaves out, though an earlier recipe may have made them."""
-    with open(run / "recipe.toml", "rb") as handle:
-        recipe = tomllib.load(handle)
+    path = run / "recipe.toml"
+    try:
+        recipe = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(
+            f"{path} is damaged ({error}); give this run's anatomia run again, which writes it anew"
+        ) from error
     return {name for name, section in recipe.items() if isinstance(section, dict) and section.get("enabled") is False}
 
 

@@ -61,6 +61,15 @@ def test_a_place_that_is_barred_is_a_mistake_and_no_traceback(
     assert capsys.readouterr().err.startswith("błąd: theirs: nie wolno ci tu czytać albo pisać")
 
 
+def test_a_damaged_recipe_of_a_run_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "recipe.toml").write_text("x = ", encoding="utf-8")
+    assert call(monkeypatch, "status", "there") == 2
+    assert capsys.readouterr().err.startswith("error: there/recipe.toml is damaged (Invalid value")
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself_with_examples(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -72,7 +72,7 @@ def read_artifact(path: Path) -> Artifact:
     try:
         return Artifact(path=path, **read_json(record))
     except (ValueError, TypeError) as error:
-        raise UserError(f"{record} cannot be read ({error}); delete {path} and run again") from error
+        raise UserError(f"{record} cannot be read ({error.__cause__ or error}); delete {path} and run again") from error
 
 
 def workspace_of(final: Path) -> Path:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from anatomia.base.errors import DamagedFile
+
 PARTIAL = ".partial"
 
 
@@ -40,8 +42,12 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The JSON value in `path`."""
-    return json.loads(path.read_bytes())
+    """The JSON value in `path`.
+
+    Raises:
+        DamagedFile: there is none.
+    """
+    return _value(path.read_bytes(), str(path))
 
 
 def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
@@ -50,11 +56,24 @@ def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
 
 
 def read_jsonl(path: Path) -> Iterator[Any]:
-    """The values of a JSON Lines file. Lines end at line feeds only: U+2028 may stand inside a record."""
+    """The values of a JSON Lines file. Lines end at line feeds only: U+2028 may stand inside a record.
+
+    Raises:
+        DamagedFile: a line holds none.
+    """
     with open(path, "rb") as handle:
-        for line in handle:
+        for number, line in enumerate(handle, 1):
             if line.strip():
-                yield json.loads(line)
+                yield _value(line, f"{path}:{number}")
+
+
+def _value(data: bytes, place: str) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        raise DamagedFile(
+            f"{place} is damaged ({error}); put a copy in its place, or delete its directory and run again"
+        ) from error
 
 
 def typed(path: Path) -> str:

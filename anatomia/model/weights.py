@@ -132,7 +132,7 @@ def read_record(path: Path) -> dict[str, Any]:
     try:
         record = read_json(path)
     except ValueError as error:
-        raise UserError(f"{path} cannot be read ({error}); it is damaged or cut short") from error
+        raise UserError(f"{path} cannot be read ({error.__cause__ or error}); it is damaged or cut short") from error
     if not isinstance(record, dict):
         raise UserError(f"{path} holds no JSON object; it is no configuration")
     return record

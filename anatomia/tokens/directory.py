@@ -79,7 +79,7 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         return dict(read_json(path))
     except (ValueError, TypeError) as error:
-        raise UserError(f"{path} is not readable JSON ({error}); mend it or take it away") from error
+        raise UserError(f"{path} is not readable JSON ({error.__cause__ or error}); mend it or take it away") from error
 
 
 def _ids(value: Any) -> list[int]:
