@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,8 @@ def run_name(home: Path) -> str:
     """The recipe's name, or the directory's."""
     recipe = home / "recipe.toml"
     if recipe.is_file():
-        name = tomllib.loads(recipe.read_text(encoding="utf-8")).get("name")
-        if isinstance(name, str) and name:
-            return name
+        with suppress(ValueError):  # damaged: what the stages left can be shown all the same
+            name = tomllib.loads(recipe.read_text(encoding="utf-8")).get("name")
+            if isinstance(name, str) and name:
+                return name
     return home.resolve().name

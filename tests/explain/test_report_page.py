@@ -173,6 +173,15 @@ def test_every_word_of_the_interface_is_translated(page: str) -> None:
     assert len(polish) == len(english) > 200
 
 
+def test_a_damaged_recipe_only_costs_the_run_its_name_and_damaged_specimens_are_told(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "copy")
+    (tmp_path / "copy" / "recipe.toml").write_text("name = ", encoding="utf-8")
+    assert gather(tmp_path / "copy").name == "copy"
+    (tmp_path / "copy" / "rank" / "specimens.json").write_text('{"rankings": [', encoding="utf-8")
+    with pytest.raises(UserError, match=r"rank/specimens\.json is damaged"):
+        gather(tmp_path / "copy")
+
+
 def test_a_run_without_stages_is_a_users_mistake(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no finished stage"):
         write_report(tmp_path, tmp_path / "report.html")
