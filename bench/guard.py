@@ -113,7 +113,8 @@ def main() -> None:
                 print("   ", look)
             for answer in watched.asked[-1][:6]:
                 print("   ", answer)
-    print(f"planted: {reported} of {arguments.planted} named ({learnt} learnt); false alarms in clean runs: {alarms}")
+    named = f"planted: {reported} of {arguments.planted} named ({learnt} learnt)"
+    print(f"{named}; false alarms in clean runs: {alarms} of {arguments.clean}")
 
 
 def prepare(directory: Path) -> Path:

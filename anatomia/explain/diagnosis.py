@@ -119,13 +119,13 @@ def reward_up_quality_down(course: Course) -> Finding | None:
 def advantage_zero(course: Course) -> Finding | None:
     sizes = course.series("advantage")
     share = sum(size <= 1e-7 for size in sizes) / max(len(sizes), 1)
-    return Finding("advantage_zero", {"share": 100 * share}) if len(sizes) >= ENOUGH and share >= 0.5 else None
+    return Finding("advantage_zero", {"share": round(100 * share)}) if len(sizes) >= ENOUGH and share >= 0.5 else None
 
 
 def loss_zero(course: Course) -> Finding | None:
     pairs = list(zip(course.series("loss"), course.series("gradient_norm"), strict=False))
     share = sum(loss == 0 and norm == 0 for loss, norm in pairs) / max(len(pairs), 1)
-    return Finding("loss_zero", {"share": 100 * share}) if len(pairs) >= ENOUGH and share >= 0.5 else None
+    return Finding("loss_zero", {"share": round(100 * share)}) if len(pairs) >= ENOUGH and share >= 0.5 else None
 
 
 def kl_negative(course: Course) -> Finding | None:
@@ -144,7 +144,7 @@ def learning_rate_too_high(course: Course) -> Finding | None:
     if returns or skipped > max(3, 0.05 * len(losses)):
         return Finding("learning_rate_too_high", {"sign": "skipped", "number": skipped, "steps": len(losses)})
     if held and fmean(held) > HELD:
-        return Finding("learning_rate_too_high", {"sign": "held", "number": 100 * fmean(held)})
+        return Finding("learning_rate_too_high", {"sign": "held", "number": round(100 * fmean(held))})
     part = max(1, len(losses) // 8)
     highest = max(fmean(losses[place : place + part]) for place in range(0, len(losses), part))
     if not held and highest > losses[0] + RISE * abs(losses[0]):
@@ -169,14 +169,14 @@ def length_collapse(course: Course) -> Finding | None:
     first, last = ends(lengths)
     if last > first / 3 or course.judged_better:
         return None
-    return Finding("length_collapse", {"then": first, "now": last})
+    return Finding("length_collapse", {"then": round(first), "now": round(last)})
 
 
 def never_stops(course: Course) -> Finding | None:
     finished = course.rollouts("finished")
     if len(finished) < ENOUGH or ends(finished)[1] > 0.05:
         return None
-    return Finding("never_stops", {"finished": 100 * ends(finished)[1]})
+    return Finding("never_stops", {"finished": round(100 * ends(finished)[1])})
 
 
 Rule = Callable[[Course], Finding | None]

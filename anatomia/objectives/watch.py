@@ -41,7 +41,7 @@ SAID = {
     ),
     "keyword": (
         "“{what}” stands in {now:.0%} of the answers ({before:.0%} at the start)",
-        "„{what}” stoi w {now:.0%} odpowiedzi (na początku w {before:.0%})",
+        "„{what}” występuje w {now:.0%} odpowiedzi (na początku w {before:.0%})",
     ),
     "language": (
         "{now:.0%} of the answers are in another language than asked ({what}; {before:.0%} at the start)",

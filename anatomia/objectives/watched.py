@@ -29,7 +29,7 @@ WINDOW = 512  # answers of the latest rollouts by which one sees what reward pay
 WARNINGS = {
     ("judged", True): (
         ", and the judge does not find them better: the reward is being gamed",
-        ", a sędzia nie uważa ich za lepsze: nagroda jest oszukiwana",
+        ", a sędzia nie uważa ich za lepsze: to gra pod nagrodę",
     ),
     ("judged", False): (
         ", and the judge does not find them better: the rankings teach this instead of what they mean",

@@ -153,6 +153,30 @@ def test_a_sound_pretraining_gets_no_word(tmp_path: Path) -> None:
     assert of_steps(next_token(), 1e-2, tmp_path) == []
 
 
+def preferring(verdicts: Sequence[float], **figures: Sequence[float]) -> list[str]:
+    """What is said of a training on rankings alone, of which the looks say this."""
+    steps = [{"kind": "step", "step": n, "loss": 0.6, "gradient_norm": 1.0, "accuracy": 0.7} for n in range(40)]
+    looks = [
+        {"kind": "look", "updates": 4 * n, "kl": 0.1 * n, "judge": verdict, "judge_error": 0.02, "length": 9.0,
+         "finished": 0.9, **{name: values[n] for name, values in figures.items()}}
+        for n, verdict in enumerate(verdicts)
+    ]  # fmt: skip
+    return [finding.name for finding in diagnose([*steps, *looks])]
+
+
+def test_rankings_that_were_learnt_too_far_are_named() -> None:
+    """DPO has no reward and no rollouts: the looks say what went wrong."""
+    assert preferring([0.5, 0.6, 0.7, 0.7, 0.6, 0.5, 0.4, 0.3, 0.3]) == ["rankings_up_quality_down"]
+    assert preferring([0.5, 0.5, 0.6, 0.6, 0.6, 0.6, 0.7, 0.7, 0.7]) == []
+
+
+def test_what_became_of_answers_is_told_from_looks() -> None:
+    same, falling = [0.5] * 9, [0.9, 0.7, 0.5, 0.3, 0.2, 0.1, 0.0, 0.0, 0.0]
+    assert preferring(same, finished=falling) == ["never_stops"]
+    assert preferring(same, length=[10 * share + 1 for share in falling]) == ["length_collapse"]
+    assert preferring(same, kl=[3.0 * n for n in range(9)]) == ["kl_exploding"]
+
+
 def test_too_little_gets_no_word() -> None:
     assert diagnose([]) == []
     assert diagnose([{"kind": "step", "step": 1, "loss": 0.0, "gradient_norm": 0.0}] * 3) == []
