@@ -38,13 +38,14 @@ def check_memory(recipe: Any, root: Path, out: Path, stages: Sequence[Stage], pr
     room = Room.here(machine.device, processes)
     dtype = getattr(torch, machine.dtype)
     for stage in training:
-        muon = getattr(recipe, stage.name).optimizer == "muon"
+        name = "reward" if stage.name == "judge" else stage.name  # the section with its settings
+        muon = getattr(recipe, name).optimizer == "muon"
         beside = 0
         if stage.name == "align" and recipe.align.method in ALGORITHMS:  # the reward model in fp32 and the reference
             adapted = recipe.align.adapter_config is not None
             apart = MODEL in recipe.align.reward and not (adapted and recipe.reward.adapter_config is not None)
             beside = config.parameters() * (4 * apart + (0 if adapted else dtype.itemsize))
-        room.check(Load.of(trained(recipe, stage.name, config), muon, dtype), beside)
+        room.check(Load.of(trained(recipe, name, config), muon, dtype), beside)
 
 
 def shape(recipe: Any, root: Path) -> DecoderConfig:

@@ -50,6 +50,19 @@ def test_the_default_recipe_fits(tmp_path: Path) -> None:
     assert refused(tmp_path, 1) == refused(tmp_path, 4) == ""
 
 
+def test_the_judge_that_a_run_makes_of_its_own_rankings_is_asked_as_the_reward_model_is(tmp_path: Path) -> None:
+    own = ("align.prompts=[own.jsonl]", "rank.by=[people]")
+    recipe = world(*own)
+    assert "judge" in [stage.name for stage in stages.stages() if stage.enabled(recipe)]
+    assert refused(tmp_path, 1, *own) == ""
+    finished = ("pretrain", "finetune", "reward", "align")
+    for name in finished:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / RECORD).write_text("{}", encoding="utf-8")
+    larger = ("model.width=4096", "model.heads=32", "model.layers=32", "model.hidden=8192", "tokenizer.size=8192")
+    assert "training " in refused(tmp_path, 1, *own, *larger)
+
+
 def test_every_stage_is_asked_and_what_stands_beside_counts(tmp_path: Path) -> None:
     """1.36 billion parameters: pretraining takes up to 28 bytes of each, PPO twice that for its critic, and 8 for the
     reference and the reward model."""
