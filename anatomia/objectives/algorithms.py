@@ -30,6 +30,7 @@ class AlignmentSettings:
     """Attributes:
     method: a name in `ALGORITHMS`.
     prompts: per rollout. group: completions per prompt. epochs: passes over a rollout. minibatches: updates per pass.
+    micro: completions per forward pass, 0 for as many as suit the device.
     kl: β. clip: ε, and `clip_high` upwards, where an algorithm has two. value: weight of the critic's loss.
     unfinished: what a missing end token costs, in deviations of the reward.
     """

@@ -20,6 +20,8 @@ from anatomia.train import parallel
 from anatomia.train.objective import Sums
 
 ATTEMPTS = 4  # at filling up a rollout
+PASS = {"cpu": 3072}  # tokens of a forward pass, of all models that learn: more take memory and save little time
+LARGE_PASS = 32768
 
 
 class ActorCritic(nn.Module):
@@ -85,15 +87,27 @@ class Alignment:
         if rows < settings.minibatches:  # little was kept: some of it serves twice
             order = np.resize(order, settings.minibatches)
         chosen = torch.from_numpy(np.array_split(order, settings.minibatches)[part])
+        if settings.group > 1:  # completions of one prompt side by side, so that it is read once for them
+            chosen = chosen.sort().values
         total = max(int(self.rollout.mask[chosen].sum()), 1)
         pieces = []
-        for index in chosen.split(parallel.micro_rows(settings.micro, len(chosen))):
+        for index in chosen.split(parallel.micro_rows(self.rows_per_pass(model, chosen), len(chosen))):
             piece = self.rollout.rows(index)
             share = int(piece.mask.sum()) / total
             by_tokens = settings.algorithm.mean == "tokens"
             sequences = len(index) / len(chosen)
             pieces.append(Piece(piece, share, share if by_tokens else sequences, sequences))
         return pieces
+
+    def rows_per_pass(self, model: ActorCritic, chosen: Tensor) -> int:
+        """How many of the rollout's sequences of these numbers go through the models at once."""
+        if self.settings.micro:
+            return self.settings.micro
+        assert self.rollout is not None
+        mask = self.rollout.mask[chosen]
+        tokens = int((mask * torch.arange(1, mask.shape[1] + 1, device=mask.device)).amax(1).sum())
+        suiting = PASS.get(mask.device.type, LARGE_PASS) // (1 if model.critic is None else 2)
+        return max(1, suiting * len(chosen) // max(tokens, 1))
 
     def loss(self, model: nn.Module, micro: Piece) -> tuple[Tensor, dict[str, Tensor | float]]:
         assert isinstance(model, ActorCritic)

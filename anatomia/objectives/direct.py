@@ -16,6 +16,8 @@ from anatomia.objectives.preference import align_rankings, pair_mask, pairwise_l
 from anatomia.train import parallel
 from anatomia.train.objective import Sums
 
+MICRO = 16  # completions per forward pass where nobody says how many
+
 
 @dataclass(frozen=True)
 class Ranked:
@@ -77,7 +79,8 @@ class Direct:
     Args:
         items: prompts with their rankings, each with an untied pair; every epoch visits each once in an order keyed by
             (seed, epoch).
-        method: a name in `DIRECT`. beta: β. batch: prompts per step. micro: completions per forward pass, about.
+        method: a name in `DIRECT`. beta: β. batch: prompts per step. micro: completions per forward pass, about; 0 for
+            `MICRO`.
         reference: the policy before anything is learnt. It is asked here, once, and not kept.
     """
 
@@ -85,7 +88,7 @@ class Direct:
         self, items: Sequence[Judged], method: str, beta: float, batch: int, micro: int, seed: int, reference: Decoder
     ) -> None:
         self.items, self.loss_of, self.beta, self.seed = items, DIRECT[method], beta, seed
-        self.batch, self.micro = min(batch, len(items)), micro
+        self.batch, self.micro = min(batch, len(items)), micro or MICRO
         self.strangers: list[tuple[list[int], int]] = []
         if method == "kto":
             self.strangers = [stranger(items, number, reference.config.context) for number in range(len(items))]

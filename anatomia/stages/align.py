@@ -117,7 +117,6 @@ class AlignSettings(TrainingSettings):
     weight_decay: float = Field(default=0.0, ge=0)
     decay: float = Field(default=0.3, ge=0, le=1)
     warmup: int = Field(default=5, ge=0)
-    micro_batch: int = Field(default=16, ge=1)
     adapter: Literal["none", "lora", "rslora", "dora", "ia3"] = "none"
     adapter_rank: int = Field(default=16, ge=1)
     adapter_alpha: float = Field(default=32.0, gt=0)

@@ -18,7 +18,7 @@ from anatomia.model.decoder import Decoder
 from anatomia.model.packed import shared_states
 from anatomia.model.scalar import ScalarModel
 from anatomia.objectives.algorithms import ALGORITHMS, AlignmentSettings
-from anatomia.objectives.alignment import ActorCritic, Alignment
+from anatomia.objectives.alignment import PASS, ActorCritic, Alignment
 from anatomia.objectives.rollout import Rollout, lay_out, log_probabilities
 from anatomia.objectives.scoring import RewardModel
 from anatomia.train.loop import backward, train
@@ -159,6 +159,25 @@ def test_the_micro_batch_changes_nothing(method: str) -> None:
         for name, gradient in gradients.items():
             assert gradient.norm() > 1e-6, name
             assert (other[name] - gradient).norm() < 1e-3 * gradient.norm(), name
+
+
+def test_as_many_sequences_go_through_at_once_as_suit_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many tokens, half as many with a critic beside; completions of one prompt stay together."""
+    for method, tokens_each in (("grpo", 60), ("ppo", 30)):
+        model, objective = alignment(method, micro=0, minibatches=1)
+        assert len(objective.micro_batches(model, 0)) == 1
+        monkeypatch.setitem(PASS, "cpu", 60)
+        pieces = objective.micro_batches(model, 1)
+        assert len(pieces) > 1
+        for piece in pieces:
+            ids, mask = piece.rollout.ids, piece.rollout.mask
+            lengths = (mask * torch.arange(1, ids.shape[1])).amax(1)
+            assert len(ids) == 1 or int(lengths.sum()) < 1.5 * tokens_each
+        monkeypatch.undo()
+    model, objective = alignment("grpo", micro=6, minibatches=1)
+    prompts = [row[0].tolist() for piece in objective.micro_batches(model, 0) for row in piece.rollout.ids.split(3)]
+    assert objective.rollout is not None
+    assert [row[:2] for row in prompts] == [row[:2].tolist() for row in objective.rollout.ids[::3]]
 
 
 @every
