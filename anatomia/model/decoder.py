@@ -408,7 +408,7 @@ _places.register_autograd(_spread, setup_context=_keep_places)
 
 
 def places(x: Tensor, wanted: Tensor) -> Tensor:
-    """[N, width] of x [B, T, width], whose rows lie end to end, each at most once: gradients are put there, not added."""
+    """[N, width] of x [B, T, width], whose rows lie end to end, each at most once: gradients are put, not added."""
     found: Tensor = _places(x.flatten(0, 1), wanted)
     return found
 

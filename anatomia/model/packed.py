@@ -20,15 +20,16 @@ ROW = 128  # positions that trees' rows have at least
 ALIKE = 6  # a beginning shorter than this is not worth keeping sequences together for
 
 
-def packed_states(model: Decoder, ids: Tensor, lengths: Tensor) -> Tensor:
-    """The hidden states of every real token, the same (up to rounding) as if each sequence stood alone.
+def packed_states(model: Decoder, ids: Tensor, lengths: Tensor, asked: Tensor | None = None) -> Tensor:
+    """The hidden states of real tokens, the same (up to rounding) as if each sequence stood alone.
 
     Args:
         ids: int64 [N, T], padded on the right.
         lengths: int64 [N], the real tokens of each sequence, at least 1.
+        asked: bool [N, T] whose states are asked for, real tokens only; None for all real ones.
 
     Returns:
-        [lengths.sum(), width], sequence after sequence.
+        [lengths.sum(), width] or [asked.sum(), width], sequence after sequence.
     """
     sizes = lengths.cpu().numpy()
     width, plan = tightest(sizes, model)
@@ -40,8 +41,8 @@ def packed_states(model: Decoder, ids: Tensor, lengths: Tensor) -> Tensor:
     documents = (blank - 1).index_copy(0, place, torch.from_numpy(np.repeat(number, sizes)).to(ids.device))
     tokens, positions = blank.index_copy(0, place, ids[real]), blank.index_copy(0, place, inside)
     reach = document_reach(documents.view(-1, width), model.config.sliding_window)
-    hidden = model.hidden(tokens.view(-1, width), positions.view(-1, width), reach)
-    return hidden.flatten(0, 1)[place]
+    wanted = place if asked is None else place[asked[real]]
+    return model.hidden(tokens.view(-1, width), positions.view(-1, width), reach, wanted=wanted)
 
 
 def tightest(sizes: np.ndarray, model: Decoder) -> tuple[int, Plan]:
@@ -90,7 +91,7 @@ def places(plan: Plan, sizes: np.ndarray, width: int) -> tuple[np.ndarray, np.nd
     return start, number
 
 
-def shared_states(model: Decoder, ids: Tensor, lengths: Tensor) -> Tensor:
+def shared_states(model: Decoder, ids: Tensor, lengths: Tensor, asked: Tensor | None = None) -> Tensor:
     """What `packed_states` returns, for less where sequences begin alike, as completions of one prompt do.
 
     A causal decoder's state at a token depends on what stands before it and on nothing else, so it is computed once for
@@ -98,7 +99,11 @@ def shared_states(model: Decoder, ids: Tensor, lengths: Tensor) -> Tensor:
     they would alone.
     """
     forest = Forest.of(ids, lengths, model.config, long_rows(model))
-    return forest.states(model, np.concatenate(forest.nodes))
+    nodes = np.concatenate(forest.nodes)
+    if asked is not None:
+        real = torch.arange(ids.shape[1], device=ids.device) < lengths.to(ids.device)[:, None]
+        nodes = nodes[asked[real].cpu().numpy()]
+    return forest.states(model, nodes)
 
 
 def end_states(model: Decoder, ids: Tensor, lengths: Tensor) -> Tensor:
@@ -164,9 +169,10 @@ class Forest:
         mask, window = self.ends, model.config.sliding_window
         if window is not None:  # which counts positions, and these are not places
             mask = tree_mask(self.ends, self.positions, model.embedding.dtype, window)
-        hidden = model.hidden(self.tokens, self.positions, mask)
+        single, which = (torch.from_numpy(part).to(mask.device) for part in np.unique(nodes, return_inverse=True))
+        hidden = model.hidden(self.tokens, self.positions, mask, wanted=single)
         # index_select adds up the gradients of a place that is read twice in a fixed order.
-        return hidden.flatten(0, 1).index_select(0, torch.from_numpy(nodes).to(hidden.device))
+        return hidden.index_select(0, which)
 
 
 def choose(sizes: np.ndarray, alike: np.ndarray, config: DecoderConfig, long: bool) -> tuple[int, np.ndarray]:

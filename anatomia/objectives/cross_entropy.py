@@ -8,6 +8,7 @@ from torch import Tensor
 from anatomia.generate import logits as kernel
 
 CHUNK = 512
+KEPT = 1 << 28  # bytes
 
 
 class LinearCrossEntropy(torch.autograd.Function):
@@ -53,33 +54,43 @@ def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, weight
 
 
 class TokenLogProbabilities(torch.autograd.Function):
-    """log softmax(hᵢ Wᵀ)[tᵢ] and the entropy of softmax(hᵢ Wᵀ), in chunks. What the way back needs of the logits is kept
-    in the number format of the model; 32 bits of them are there for one chunk at most."""
+    """log softmax(hᵢ Wᵀ)[tᵢ] and the entropy of softmax(hᵢ Wᵀ), in chunks. What the way back needs of the logits is
+    kept in the number format of the model where it is no more than `KEPT`, else made again; 32 bits of them are there
+    for one chunk at most."""
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, wanted: bool) -> tuple[Tensor, Tensor]:
         full = torch.promote_types(hidden.dtype, torch.float32)
         found, entropy = (torch.empty(len(hidden), dtype=full, device=hidden.device) for _ in range(2))
-        slopes = hidden.new_empty(len(hidden) if wanted else min(CHUNK, len(hidden)), len(weight))
+        keep = wanted and len(hidden) * len(weight) * hidden.element_size() <= KEPT
+        slopes = hidden.new_empty(len(hidden) if keep else min(CHUNK, len(hidden)), len(weight))
         for start in range(0, len(hidden), CHUNK):
             span = slice(start, start + CHUNK)
-            count = len(hidden[span])
-            here = torch.mm(hidden[span], weight.t(), out=slopes[span] if wanted else slopes[:count])
-            found[span], entropy[span] = judged(here, targets[span], wanted, True)
+            here = torch.mm(hidden[span], weight.t(), out=slopes[span if keep else slice(len(hidden[span]))])
+            found[span], entropy[span] = judged(here, targets[span], keep, True)
         if wanted:
-            ctx.save_for_backward(hidden, weight, slopes)
+            ctx.save_for_backward(hidden, weight, targets, slopes if keep else None)
         ctx.mark_non_differentiable(entropy)
         return found, entropy
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, unused: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
         """Rows are scaled after the one product and before the other: nothing is done to the large matrix."""
-        hidden, weight, slopes = ctx.saved_tensors
-        by_hidden = torch.mm(slopes, weight) * -gradient[:, None]
+        hidden, weight, targets, kept = ctx.saved_tensors
+        by_hidden = torch.empty_like(hidden)
         by_weight = None
         if ctx.needs_input_grad[1]:
-            by_weight = torch.mm(slopes.t(), (hidden * -gradient[:, None]).to(hidden.dtype))
-        return by_hidden.to(hidden.dtype), by_weight, None, None
+            by_weight = torch.zeros(weight.shape, device=weight.device, dtype=gradient.dtype)
+        for start in range(0, len(hidden), CHUNK if kept is None else max(len(hidden), 1)):
+            span = slice(start, start + CHUNK) if kept is None else slice(None)
+            slopes = kept
+            if slopes is None:
+                slopes = torch.mm(hidden[span], weight.t())
+                judged(slopes, targets[span], True, False)
+            by_hidden[span] = torch.mm(slopes, weight) * -gradient[span, None]
+            if by_weight is not None:
+                by_weight += torch.mm(slopes.t(), (hidden[span] * -gradient[span, None]).to(hidden.dtype))
+        return by_hidden, None if by_weight is None else by_weight.to(weight.dtype), None, None
 
 
 def judged(logits: Tensor, targets: Tensor, keep: bool, entropies: bool) -> tuple[Tensor, Tensor]:

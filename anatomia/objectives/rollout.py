@@ -117,10 +117,8 @@ def values_of(critic: ScalarModel, ids: Tensor, mask: Tensor, groups: bool = Fal
 def completion_states(model: Decoder, ids: Tensor, mask: Tensor, groups: bool) -> Tensor:
     """[mask.sum(), width] the hidden states that predict the completions' tokens. Arguments as above."""
     lengths = (mask * torch.arange(1, ids.shape[1], device=ids.device)).amax(1).clamp(min=1)
-    real = torch.arange(ids.shape[1] - 1, device=ids.device) < lengths[:, None]
     pays = groups and (long_rows(model) or 2 * int(lengths.sum()) > 3 * int(mask.sum()))
-    states = (shared_states if pays else packed_states)(model, ids[:, :-1], lengths)
-    return states[mask[real]]
+    return (shared_states if pays else packed_states)(model, ids[:, :-1], lengths, mask)
 
 
 @torch.no_grad()

@@ -35,7 +35,7 @@ def gradients(model: Decoder, data: Batch) -> tuple[float, dict[str, torch.Tenso
 @needs_a_compiler
 @pytest.mark.parametrize("changes", [{}, {"layers": 3, "layer_windows": (None, 8, None), "tied": False}])
 def test_fused_and_eager_training_agree(changes: dict[str, Any]) -> None:
-    """Loss and gradients, of passes with more and with fewer places that carry loss; and the same bits when done again."""
+    """Loss and gradients, also where not all places carry loss; and the same bits when done again."""
     data = batch(GRAIN // 64 * 4, 64)
     model = decoder(**changes)
     loss, expected = gradients(model, data)

@@ -218,9 +218,9 @@ def test_long_prompts_of_groups_are_read_once(monkeypatch: pytest.MonkeyPatch) -
     """In rollouts and in updates; what is said of the completions is the same."""
     read: list[int] = []
 
-    def count(model: Decoder, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    def count(model: Decoder, ids: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
         read.append(len(ids))
-        return shared_states(model, ids, lengths)
+        return shared_states(model, ids, *others)
 
     monkeypatch.setattr("anatomia.objectives.rollout.shared_states", count)
     prompts = [tokens(20, seed=number).tolist() for number in range(6)]

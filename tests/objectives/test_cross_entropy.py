@@ -78,3 +78,17 @@ def test_log_probabilities_and_entropy() -> None:
         strict=True,
     ):
         assert torch.allclose(a, b, atol=1e-4)
+
+
+@pytest.mark.parametrize("kept", [0, 1 << 20])
+@pytest.mark.parametrize("size", [512, 5])
+def test_neither_chunks_nor_what_is_kept_change_a_gradient(
+    kept: int, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = torch.Generator().manual_seed(0)
+    hidden = torch.randn(23, 8, generator=draw, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(17, 8, generator=draw, dtype=torch.float64, requires_grad=True)
+    targets = torch.randint(0, 17, (23,), generator=draw)
+    monkeypatch.setattr("anatomia.objectives.cross_entropy.CHUNK", size)
+    monkeypatch.setattr("anatomia.objectives.cross_entropy.KEPT", kept)
+    assert torch.autograd.gradcheck(lambda h, w: token_log_probabilities(h, w, targets)[0], (hidden, weight))

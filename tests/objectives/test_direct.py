@@ -15,7 +15,7 @@ from train.learning import killed_and_resumed, same, settings
 from anatomia.base.events import Event, Ledger
 from anatomia.objectives.direct import DIRECT, Direct, Ranked
 from anatomia.objectives.judged import UNPLACED, Judged
-from anatomia.objectives.likelihood import sequence_log_probabilities, target_log_probabilities
+from anatomia.objectives.likelihood import sequence_log_probabilities
 from anatomia.train.loop import backward, train
 from anatomia.train.optimizer import FlatOptimizer, OptimizerSettings
 
@@ -56,16 +56,6 @@ def test_log_probabilities_of_sequences_and_their_gradients() -> None:
     others = torch.autograd.grad((torch.stack(alone) * chance).sum(), list(model.parameters()))
     for gradient, other in zip(gradients, others, strict=True):
         assert (gradient - other).norm() < 1e-5 * max(1.0, float(other.norm()))
-
-
-def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    draw = torch.Generator().manual_seed(0)
-    hidden = torch.randn(23, 8, generator=draw, dtype=torch.float64, requires_grad=True)
-    weight = torch.randn(17, 8, generator=draw, dtype=torch.float64, requires_grad=True)
-    targets = torch.randint(0, 17, (23,), generator=draw)
-    for size in (512, 5):
-        monkeypatch.setattr("anatomia.objectives.likelihood.CHUNK", size)
-        assert torch.autograd.gradcheck(lambda h, w: target_log_probabilities(h, w, targets), (hidden, weight))
 
 
 def literal(method: str, beta: float, drift: float) -> float:
