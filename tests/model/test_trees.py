@@ -72,8 +72,13 @@ def test_scores_and_gradients_are_those_of_sequences_alone(kind: str, dtype: tor
 def test_every_state_is_the_one_that_packing_gives(kind: str) -> None:
     model = decoder(**KINDS[kind]).double()
     ids, lengths = padded(family(2))
+    real = torch.arange(ids.shape[1]) < lengths[:, None]
+    asked = real & (torch.arange(ids.shape[1]) % 3 == 1)
     with torch.no_grad():
-        torch.testing.assert_close(shared_states(model, ids, lengths), packed_states(model, ids, lengths))
+        expected = packed_states(model, ids, lengths)
+        for states in (packed_states, shared_states):
+            torch.testing.assert_close(states(model, ids, lengths), expected)
+            torch.testing.assert_close(states(model, ids, lengths, asked), expected[asked[real]])
 
 
 def test_branches_do_not_see_one_another_and_equal_sequences_score_exactly_alike() -> None:
