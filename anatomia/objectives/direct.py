@@ -12,11 +12,10 @@ from torch import Tensor, nn
 from anatomia.model.decoder import Decoder
 from anatomia.objectives.judged import UNPLACED, Judged
 from anatomia.objectives.likelihood import sequence_log_probabilities
-from anatomia.objectives.preference import align_rankings, pair_mask, pairwise_loss
+from anatomia.objectives.next_token import pass_of
+from anatomia.objectives.preference import align_rankings, pair_mask, pairwise_loss, prompts_per_pass
 from anatomia.train import parallel
 from anatomia.train.objective import Sums
-
-MICRO = 16  # completions per forward pass where nobody says how many
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,8 @@ class Direct:
     Args:
         items: prompts with their rankings, each with an untied pair; every epoch visits each once in an order keyed by
             (seed, epoch).
-        method: a name in `DIRECT`. beta: β. batch: prompts per step. micro: completions per forward pass, about; 0 for
-            `MICRO`.
+        method: a name in `DIRECT`. beta: β. batch: prompts per step. micro: completions per forward pass, rounded to
+            whole prompts; 0 for as many as suit the device.
         reference: the policy before anything is learnt. It is asked here, once, and not kept.
     """
 
@@ -88,7 +87,7 @@ class Direct:
         self, items: Sequence[Judged], method: str, beta: float, batch: int, micro: int, seed: int, reference: Decoder
     ) -> None:
         self.items, self.loss_of, self.beta, self.seed = items, DIRECT[method], beta, seed
-        self.batch, self.micro = min(batch, len(items)), micro or MICRO
+        self.batch, self.micro = min(batch, len(items)), micro
         self.strangers: list[tuple[list[int], int]] = []
         if method == "kto":
             self.strangers = [stranger(items, number, reference.config.context) for number in range(len(items))]
@@ -108,8 +107,10 @@ class Direct:
 
     @torch.no_grad()
     def ask(self, model: Decoder, sequences: Sequence[tuple[list[int], int]]) -> Tensor:
-        """[N] log-probabilities of completions, `micro` at a time."""
-        parts = [sequences[start : start + self.micro] for start in range(0, len(sequences), self.micro)]
+        """[N] log-probabilities of completions, so many at a time as `micro` says."""
+        tokens = sum(len(ids) for ids, _ in sequences)
+        count = max(1, self.micro or pass_of(model) * len(sequences) // max(tokens, 1))
+        parts = [sequences[start : start + count] for start in range(0, len(sequences), count)]
         found = [sequence_log_probabilities(model, *map(list, zip(*part, strict=True))) for part in parts]
         return torch.cat(found) if found else torch.zeros(0)
 
@@ -118,8 +119,8 @@ class Direct:
         numbers = self.order(step * self.batch, (step + 1) * self.batch)
         drift = self.drift(model, numbers) if self.strangers else 0.0
         rankings = sum(len(self.items[number].places) for number in numbers)
-        largest = max(len(self.items[number].sequences) for number in numbers)
-        rows = parallel.micro_rows(max(1, self.micro // largest), len(numbers))
+        chosen = [self.items[number] for number in numbers]
+        rows = parallel.micro_rows(prompts_per_pass(model, self.micro, chosen), len(numbers))
         parts = [numbers[start : start + rows] for start in range(0, len(numbers), rows)]
         return [Piece(part, sum(len(self.items[n].places) for n in part) / rankings, drift) for part in parts]
 

@@ -44,7 +44,7 @@ class NextToken:
     def micro_batches(self, model: nn.Module, step: int) -> Sequence[Piece]:
         batch = self.data.batch(step)
         total = max(float(batch.weights.sum()), 1.0)
-        suiting = PASS.get(next(model.parameters()).device.type, LARGE_PASS) // self.data.context
+        suiting = pass_of(model) // self.data.context
         count = parallel.micro_rows(self.micro_rows or max(suiting, 1), batch.ids.shape[0])
         starts = range(0, batch.ids.shape[0], count)
         return [Piece(rows(batch, start, start + count), total) for start in starts]
@@ -62,6 +62,11 @@ class NextToken:
 
     def load(self, state: dict[str, Any]) -> None:
         pass
+
+
+def pass_of(model: nn.Module) -> int:
+    """How many tokens of a forward pass suit the device that a model is on."""
+    return PASS.get(next(model.parameters()).device.type, LARGE_PASS)
 
 
 def batch_loss(model: Decoder, batch: Batch, weights: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from anatomia.feedback.scores import STARS
 from anatomia.model.scalar import ScalarModel
 from anatomia.objectives.judged import UNPLACED, Judged
 from anatomia.objectives.matching import Partners, match_gaps, matching_loss
-from anatomia.objectives.next_token import LARGE_PASS, PASS
+from anatomia.objectives.next_token import pass_of
 from anatomia.tokens.batches import pad_sequences
 from anatomia.train import parallel
 from anatomia.train.objective import Sums
@@ -132,7 +132,7 @@ class Preference:
             count_stars(chosen),
             sum(map(bool, crossed)),
         )
-        micro = parallel.micro_rows(self.prompts_per_pass(model, chosen, crossed), len(chosen))
+        micro = parallel.micro_rows(prompts_per_pass(model, self.micro, chosen, crossed), len(chosen))
         return [
             Piece(
                 part := chosen[start : start + micro],
@@ -143,16 +143,6 @@ class Preference:
             )
             for start in range(0, len(chosen), micro)
         ]
-
-    def prompts_per_pass(
-        self, model: nn.Module, chosen: Sequence[Judged], crossed: Sequence[tuple[tuple[int, ...], ...]]
-    ) -> int:
-        """Of a step's prompts, how many at most are read at once."""
-        if self.micro:
-            return max(1, self.micro * len(chosen) // sum(len(item.sequences) for item in chosen))
-        suiting = PASS.get(next(model.parameters()).device.type, LARGE_PASS)
-        read = sum(map(tokens_read, chosen, crossed))
-        return max(1, math.ceil(len(chosen) / math.ceil(read / suiting)))
 
     def loss(self, model: nn.Module, micro: Piece) -> tuple[Tensor, dict[str, Tensor | float]]:
         assert isinstance(model, ScalarModel)
@@ -189,6 +179,20 @@ class Preference:
 
     def load(self, state: dict[str, Any]) -> None:
         pass
+
+
+def prompts_per_pass(
+    model: nn.Module, micro: int, chosen: Sequence[Judged], crossed: Sequence[Sequence[Sequence[int]]] | None = None
+) -> int:
+    """Of a step's prompts, how many at most are read at once.
+
+    Args:
+        micro: completions, 0 for as many as suit the device. crossed: by prompt, see `tokens_read`; None for none.
+    """
+    if micro:
+        return max(1, micro * len(chosen) // sum(len(item.sequences) for item in chosen))
+    read = sum(map(tokens_read, chosen, crossed or [()] * len(chosen)))
+    return max(1, math.ceil(len(chosen) / math.ceil(read / pass_of(model))))
 
 
 def tokens_read(item: Judged, crossed: Sequence[Sequence[int]]) -> int:

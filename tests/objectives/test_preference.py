@@ -12,7 +12,7 @@ from train.learning import settings, weights
 
 from anatomia.base.events import Ledger
 from anatomia.model.scalar import ScalarModel
-from anatomia.objectives import preference
+from anatomia.objectives import next_token
 from anatomia.objectives.judged import UNPLACED, Judged
 from anatomia.objectives.preference import (
     Preference,
@@ -231,7 +231,7 @@ def test_as_many_are_read_at_once_as_suit_the_device(monkeypatch: pytest.MonkeyP
         pieces = Preference(items, 9, micro, "pairwise", 0).micro_batches(model, 0)
         sizes[micro] = [len(piece.items) for piece in pieces]
     assert sizes == {0: [9], 1: [1] * 9, 6: [3] * 3, 99: [9]}
-    monkeypatch.setattr(preference, "PASS", {"cpu": 3 * 14})
+    monkeypatch.setattr(next_token, "PASS", {"cpu": 3 * 14})
     pieces = Preference(items, 9, 0, "pairwise", 0).micro_batches(model, 0)
     assert [len(piece.items) for piece in pieces] == [3] * 3
 
