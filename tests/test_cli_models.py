@@ -161,6 +161,32 @@ def test_show_ranking_of_orders_and_of_a_file_that_is_not_there(
         assert words in capsys.readouterr().err
 
 
+def test_rank_knows_several_people(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    prompt = [{"role": "user", "content": "Which?"}]
+    lines = [
+        json.dumps({"prompt_id": name, "prompt": prompt, "completions": [{"text": name}, {"text": name * 2}]})
+        for name in "pqr"
+    ]
+    (tmp_path / "sample").mkdir()
+    (tmp_path / "sample" / "samples.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    for name, typed in (("Żaneta", "ab\nba\n"), (" żaneta ", "ab\n"), ("Jan", "ab\n")):
+        monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+        said(monkeypatch, capsys, "rank", str(tmp_path), "--name", name)
+    found = json.loads(said(monkeypatch, capsys, "rank", str(tmp_path), "--progress", "--json"))
+    people = {one["name"]: (one["rankings"], one["left"]) for one in found["people"]}
+    assert people == {"Żaneta": (3, 0), "Jan": (1, 2)}
+    assert found["ask_next"] == "Jan"
+    table = said(monkeypatch, capsys, "rank", str(tmp_path), "--progress")
+    assert "Żaneta" in table
+    assert "Most would be learnt from the next ranking by Jan." in table
+    for name in ("", "simulated:ada"):
+        with pytest.raises(SystemExit):
+            said(monkeypatch, capsys, "rank", str(tmp_path), "--name", name)
+        assert "error: the name" in capsys.readouterr().err
+
+
 def test_rank_keeps_what_a_person_says(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

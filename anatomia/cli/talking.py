@@ -201,7 +201,7 @@ def rank(
         found = Desk(among, store).progress()
         show(found, progress_table(found, messages()), as_json)
         return
-    proposed = name or _user_name()
+    proposed = _user_name() if name is None else name
     if page:
         from anatomia.serve.ranking import RankingServer
 
@@ -220,7 +220,7 @@ def rank(
         with server, suppress(KeyboardInterrupt):
             server.serve_forever()
         return
-    if not proposed:
+    if proposed is None:
         raise UserError("nobody knows your user name here; say who ranks: --name NAME")
     annotator = annotator_name(proposed, {ranking.annotator for ranking in store.rankings()})
     rank_in_terminal(among, store, annotator, console(), language=messages().language)

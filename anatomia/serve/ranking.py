@@ -72,7 +72,7 @@ class RankingServer(ThreadingHTTPServer):
         try:
             super().__init__((host, port), _Handler)
         except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
+            reason = (getattr(error, "strerror", None) or str(error)).rstrip(".")
             raise UserError(
                 f"nothing can listen at {host}, port {port}: {reason}; give another --port or --host"
             ) from error
