@@ -179,6 +179,7 @@ async function takeBack() {
 async function progress() {
   const found = await call("progress");
   const format = (value, digits) => (value === null ? "–" : value.toLocaleString(language, { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+  const columns = ["person", "rankings", "left", "agreement", "reliability", "last"];
   const rows = found.people.map((one) => {
     const cells = [
       one.name,
@@ -188,9 +189,11 @@ async function progress() {
       one.reliability === null ? "–" : `${format(one.reliability, 2)} ± ${format(one.reliability_error, 2)}`,
       one.last ? new Date(one.last * 1000).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" }) : "–",
     ];
-    return make("tr", cells.map((cell) => make("td", cell)), { className: one.name === me ? "own" : "" });
+    const made = cells.map((cell) => make("td", cell));
+    made.forEach((cell, index) => (cell.dataset.head = say(columns[index])));
+    return make("tr", made, { className: one.name === me ? "own" : "" });
   });
-  const heads = ["person", "rankings", "left", "agreement", "reliability", "last"].map((head) => make("th", say(head), { scope: "col" }));
+  const heads = columns.map((head) => make("th", say(head), { scope: "col" }));
   const table = make("table", [make("thead", make("tr", heads)), make("tbody", rows)]);
   const parts = [make("h1", say("progress")), make("p", say("total", { rankings: format(found.rankings, 0), prompts: format(found.prompts, 0) }))];
   if (rows.length) parts.push(make("div", table, { className: "wide" }));
