@@ -196,7 +196,8 @@ def _share(
 
 
 def _lengths(before: Sequence[Answer], now: Sequence[Answer], alarm: float, heard: Sequence[Heard]) -> list[Change]:
-    """Longer answers; and shorter ones among those that ended by themselves, for the others were only cut off."""
+    """Longer answers; and shorter ones among those that ended by themselves, for the others were only cut off: a reward
+    that pays for ending pays for that, not for being short."""
     pairs = list(zip(before, now, strict=True))
     ended = [pair for pair in pairs if pair[1].finished]
     for kind, sign, chosen in (("longer", 1, pairs), ("shorter", -1, ended)):
@@ -206,7 +207,8 @@ def _lengths(before: Sequence[Answer], now: Sequence[Answer], alarm: float, hear
         change = Change(kind, _mean(then), _mean(later))
         beyond = change.now >= LONGER * change.before if sign > 0 else change.now <= SHORTER * change.before
         if beyond and chance_of_rise([sign * one for one in then], [sign * one for one in later]) <= alarm:
-            worth = pay([[(float(sign * answer.length), reward, 0.0) for answer, reward in group] for group in heard])
+            alike = [[row for row in group if sign > 0 or row[0].finished] for group in heard]
+            worth = pay([[(float(sign * answer.length), reward, 0.0) for answer, reward in group] for group in alike])
             return _priced(change, worth)
     return []
 
