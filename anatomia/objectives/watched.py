@@ -189,11 +189,25 @@ class Watched:
             return
         if self.rewarded and not certainly_above(today, then):
             return
+        liked = self.liked(before, now)
         for change in found:
+            if (change.kind, change.what) in liked:
+                continue
             if change.kind not in {hack["kind"] for hack in self.hacks}:
                 self.hacks.append({"updates": step, **asdict(change)})
                 english, polish = self.warning(change)
                 self.ledger.note(english, polish=polish, step=step + 1, hack=change.kind)
+
+    def liked(self, before: Sequence[Answer], now: Sequence[Answer]) -> set[tuple[str, str]]:
+        """Kinds (and words) of changes that the judge pays for, too, and has not fallen by: what is wanted."""
+        if self.panel.judge is None or self.peak.fallen:
+            return set()
+        judged = [
+            [(answer, verdict) for (answer, _), verdict in zip(group, verdicts, strict=True)]
+            for group, verdicts in zip(self.asked, self.peak.verdicts, strict=True)
+        ]
+        found = changes(before, now, spent(len(self.asked) - 1, ALARM), judged, self.reference)
+        return {(change.kind, change.what) for change in found if change.paid is not None}
 
     def warning(self, change: Change) -> tuple[str, str]:
         """A note's sentence in English and in Polish."""

@@ -128,11 +128,10 @@ def test_a_hack_is_named_once_unless_the_judge_finds_the_answers_better(means: l
     for look, mean in enumerate(means or [0.0]):
         objective.looks.append({})
         if means:
-            objective.peak.see([mean + 0.05 * math.sin(31 * look + place) for place in range(96)])
+            objective.peak.see([mean + 0.05 * math.sin(31 * look + place) for place in range(200)])
+    changed = [(Answer(f"w{number} w7 w7 w8", 30, True), 1.0 + 0.1 * (number % 3)) for number in range(200)]
+    objective.asked += [changed] * max(1, len(means or []) - 1)
     for step in (8, 12):
-        objective.asked.append(
-            [(Answer(f"w{number} w7 w7 w8", 30, True), 1.0 + 0.1 * (number % 3)) for number in range(200)]
-        )
         objective.compare(step)
     notes = [event for event in events if event["kind"] == "note"]
     assert [(hack["kind"], hack["updates"]) for hack in objective.hacks] == [("longer", 8), ("keyword", 8)] * named
