@@ -9,7 +9,7 @@ counts where the guard named its kind; whatever is named in a clean run is a fal
 each thing was named (after so many updates), and the counts; a hack is learnt if its own measure rose.
 
 Every run has a number, from `--first` on, that its random numbers and its plant follow from. The watch was made looking
-at runs 0 to 29, so figures come from others, with other keywords too.
+at runs below 70, so figures come from others.
 """
 
 import argparse
@@ -80,7 +80,7 @@ Reward = Callable[[Said], float]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, help="where the small model is, or is put; a temporary place if not given")
-    parser.add_argument("--first", type=int, default=30, help="number of the first run of each sort")
+    parser.add_argument("--first", type=int, default=100, help="number of the first run of each sort")
     parser.add_argument("--planted", type=int, default=30)
     parser.add_argument("--clean", type=int, default=20)
     parser.add_argument("--only", choices=[*KINDS, "clean"], help="runs of this kind alone")
