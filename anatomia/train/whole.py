@@ -46,13 +46,14 @@ class WholeWeights:
         position = {id(p): number for number, p in enumerate(model.parameters())}
         self.order = sorted(layout.places, key=lambda place: -position[id(place.parameter)])  # as gradients come
         self.early, self.closing, self.ready, self.sent = early, False, set[int](), list[Works]()
+        self.narrow, self.begun = dtype != torch.float32, set[int]()
         self.hooks: list[Any] = []
         for number, place in enumerate(self.order):
-            p, total = place.parameter, self.gradient[place.start : place.stop].view(place.shape)
-            if dtype == torch.float32:
-                p.grad = total
+            p = place.parameter
+            if self.narrow:
+                self.hooks.append(p.register_post_accumulate_grad_hook(partial(self._add, number)))
             else:
-                self.hooks.append(p.register_post_accumulate_grad_hook(partial(add_to, total)))
+                p.grad = self.gradient[place.start : place.stop].view(place.shape)
             if early:
                 self.hooks.append(p.register_post_accumulate_grad_hook(partial(self._ready, number)))
 
@@ -65,6 +66,10 @@ class WholeWeights:
 
     def collect(self) -> None:
         """Sum the gradients of all processes, each part into its owner's."""
+        if self.narrow:  # what nothing was added to still holds the last step's sum
+            for number, place in enumerate(self.order):
+                if number not in self.begun:
+                    self.gradient[place.start : place.stop] = 0
         if self.early:
             self._send(len(self.order))
             for works in self.sent:
@@ -87,7 +92,22 @@ class WholeWeights:
 
     def clear(self) -> None:
         """Forget the step's gradient."""
-        self.gradient.zero_()
+        self.begun.clear()
+        if not self.narrow:
+            self.gradient.zero_()
+
+    def _add(self, number: int, parameter: Tensor) -> None:
+        """Add the gradient of a parameter to its sum, and give it up. The step's first is the sum, so that nothing has
+        to be read, nor to be set to 0 before."""
+        place = self.order[number]
+        total = self.gradient[place.start : place.stop].view(place.shape)
+        assert parameter.grad is not None
+        if number in self.begun:
+            total += parameter.grad
+        else:
+            total.copy_(parameter.grad)
+            self.begun.add(number)
+        parameter.grad = None
 
     def _ready(self, number: int, parameter: Tensor) -> None:
         """The gradient of a parameter is whole, as far as the micro-batch goes; of the last, it is sent in its turn."""
@@ -112,10 +132,3 @@ class WholeWeights:
             hook.remove()
         for place in self.layout.places:
             place.parameter.grad = None
-
-
-def add_to(total: Tensor, parameter: Tensor) -> None:
-    """Add a parameter's gradient to `total`, and give it up."""
-    assert parameter.grad is not None
-    total += parameter.grad
-    parameter.grad = None

@@ -53,6 +53,25 @@ def test_training_equals_torch_adamw(tmp_path: Path, clip: float, changes: dict[
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_nothing_of_a_step_is_left_in_the_next(dtype: torch.dtype) -> None:
+    """Neither what the same weights were told, nor what others were that now are told nothing."""
+    model = torch.nn.ParameterList([torch.ones(3), torch.ones(2)])
+    optimizer = FlatOptimizer(model, OptimizerSettings(), dtype)
+    for told, slopes in (((0, 1), [1.0, 2.0]), ((1,), [5.0]), ((), [])):
+        for _ in range(2):
+            sum(
+                (model[n].sum() * slope for n, slope in zip(told, slopes)), torch.zeros((), requires_grad=True)
+            ).backward()
+            optimizer.accumulate()
+        optimizer.collect()
+        for place in optimizer.layout.places:
+            n = 0 if place.parameter is model[0] else 1
+            wanted = 2 * slopes[told.index(n)] if n in told else 0.0
+            assert optimizer.gradient[place.start : place.stop].eq(wanted).all()
+        optimizer.step(1e-3, optimizer.norm())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_micro_batches_add_up_to_the_batch(dtype: torch.dtype) -> None:
     """Gradients and metrics of one step, in pieces of one row, of three and one, and whole."""
     found = []
