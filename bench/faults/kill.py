@@ -194,7 +194,7 @@ def main() -> None:
         number += 1
         wanted = min(options.per_run, options.kills - sum(tally.kills.values()))
         killed = options.out / f"killed-{number}"
-        kill_again_and_again(killed, overrides, moments(wanted, tally, chance), seconds, tally, chance, end, options)
+        kill_again_and_again(killed, overrides, moments(wanted, list(seconds), tally, chance), seconds, tally, chance, end, options)
         Attempt(killed, overrides, options.compiled).wait(60 * options.minutes)
         for stage, names in differences(whole, killed).items():
             tally.different.setdefault(stage, []).extend(f"{killed.name}/{name}" for name in names)
@@ -205,13 +205,14 @@ def main() -> None:
         raise SystemExit(1)
 
 
-def moments(count: int, tally: Tally, chance: random.Random) -> list[str]:
-    """In which stages to kill one run, in order: all of them if there are enough kills, else those killed least."""
+def moments(count: int, made: Sequence[str], tally: Tally, chance: random.Random) -> list[str]:
+    """In which of the stages that are made to kill one run, in order: all of them if there are enough kills, else those
+    killed least."""
     chosen = []
     planned = Counter(tally.kills)
     for _ in range(count):
-        least = min(planned[name] for name in MOMENTS)
-        name = chance.choice([name for name in MOMENTS if planned[name] == least])
+        least = min(planned[name] for name in made)
+        name = chance.choice([name for name in made if planned[name] == least])
         planned[name] += 1
         chosen.append(name)
     return sorted(chosen, key=MOMENTS.index)
