@@ -194,7 +194,8 @@ def main() -> None:
         number += 1
         wanted = min(options.per_run, options.kills - sum(tally.kills.values()))
         killed = options.out / f"killed-{number}"
-        kill_again_and_again(killed, overrides, moments(wanted, list(seconds), tally, chance), seconds, tally, chance, end, options)
+        chosen = moments(wanted, list(seconds), tally, chance)
+        kill_again_and_again(killed, overrides, chosen, seconds, tally, chance, end, options)
         Attempt(killed, overrides, options.compiled).wait(60 * options.minutes)
         for stage, names in differences(whole, killed).items():
             tally.different.setdefault(stage, []).extend(f"{killed.name}/{name}" for name in names)
