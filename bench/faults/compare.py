@@ -39,7 +39,8 @@ def content(run: Path) -> dict[str, str]:
 def timeless(run: Path, copy: Path) -> Path:
     """A copy of a run in which no clock time stands; its report is written again from such artifacts."""
     shutil.copytree(run, copy)
-    for stage in ORDER:
+    made = [stage for stage in ORDER if (copy / stage).is_dir()]
+    for stage in made:
         directory = copy / stage
         events = directory / LEDGER
         if events.is_file():
@@ -48,7 +49,7 @@ def timeless(run: Path, copy: Path) -> Path:
         record["files"] = {name: value for name, value in record["files"].items() if name not in (LEDGER, PAGE)}
         record["metrics"].pop("bytes", None)  # of the page
         write_json(directory / RECORD, without_times(record) | {"seconds": 0, "created": ""})
-    before = {stage: read_artifact(copy / stage) for stage in ORDER if stage != "report"}
+    before = {stage: read_artifact(copy / stage) for stage in made if stage != "report"}
     write_report(before, copy / "report" / PAGE)
     return copy
 
