@@ -222,14 +222,17 @@ class _Lines:
 
 
 def summary(standings: list[Standing], messages: Messages) -> Table:
-    """The table of what each stage achieved."""
+    """The table of what each stage achieved, without stages that the run went past."""
     table = Table(title=messages("What each stage achieved"), title_justify="left", title_style="bold", box=ROUNDED)
     table.add_column(messages("stage"), style="bold")
     table.add_column(messages("state"))
     table.add_column(messages("time"), justify="right")
     table.add_column(messages("result"), overflow="fold")
     colors = {"done": "green", "outdated": "yellow", "unfinished": "yellow", "absent": "dim"}
-    for standing in standings:
+    last = max((n for n, standing in enumerate(standings) if standing.state == "done"), default=0)
+    for number, standing in enumerate(standings):
+        if standing.state == "absent" and number < last:
+            continue
         made = standing.artifact
         table.add_row(
             standing.stage,

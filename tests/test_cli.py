@@ -18,7 +18,7 @@ from anatomia import recipe as recipes
 from anatomia.base.artifact import Artifact
 from anatomia.messages import LANGUAGE, POLISH, Messages, duration, preferred_language
 from anatomia.runs import Standing, model_directory
-from anatomia.terminal import Terminal, _Bar, farewell
+from anatomia.terminal import Terminal, _Bar, farewell, summary
 
 
 @pytest.fixture(autouse=True)
@@ -188,6 +188,13 @@ def test_debug_shows_where_an_error_came_from(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sys, "argv", ["anatomia", "--debug", "status", "gone"])
     with pytest.raises(cli.UserError):
         cli.main()
+
+
+def test_stages_that_a_run_went_past_are_not_in_its_table() -> None:
+    """Those that are still to come are."""
+    made = [Standing(name, state, None) for name, state in (("reward", "done"), ("judge", "absent"), ("align", "done"))]
+    table = summary([*made, Standing("evaluate", "absent", None)], Messages("en"))
+    assert list(table.columns[0].cells) == ["reward", "align", "evaluate"]
 
 
 def test_run_then_status(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
