@@ -17,7 +17,7 @@ Hook = Callable[[nn.Module, int], Sums]
 
 PASS = {"cpu": 2048}  # tokens of a forward pass; with more, what is kept for the way back leaves the caches
 LARGE_PASS = 32768
-GRAIN = 256  # positions by which compiled passes differ; memory of ever other sizes would not be found again
+GRAIN = 256  # positions by which passes differ: memory of ever other sizes would not be found again
 
 
 @dataclass(frozen=True)
@@ -74,17 +74,17 @@ def batch_loss(model: Decoder, batch: Batch, weights: Tensor) -> Tensor:
     device = model.embedding.device
     reach = document_reach(batch.documents.to(device), model.config.sliding_window)
     targets, weights = batch.targets.to(device).flatten(), weights.to(device).flatten()
-    wanted = places_of_loss(weights, GRAIN if model.fused else 1)
+    wanted = places_of_loss(weights)
     if wanted is not None:
         targets, weights = targets[wanted], weights[wanted]
     hidden = model.hidden(batch.ids.to(device), batch.positions.to(device), reach, wanted=wanted)
     return linear_cross_entropy(hidden.view(-1, hidden.shape[-1]), model.output, targets, weights)
 
 
-def places_of_loss(weights: Tensor, grain: int) -> Tensor | None:
-    """int64 [N] the places whose weights [all] are not 0, in order, and as many others as make N a multiple of `grain`;
+def places_of_loss(weights: Tensor) -> Tensor | None:
+    """int64 [N] the places whose weights [all] are not 0, in order, and as many others as make N a multiple of `GRAIN`;
     None where that is all."""
-    count = -(-max(int(weights.count_nonzero()), 1) // grain) * grain
+    count = -(-max(int(weights.count_nonzero()), 1) // GRAIN) * GRAIN
     if count >= len(weights):
         return None
     return (weights == 0).sort(stable=True).indices[:count].sort().values
