@@ -111,8 +111,8 @@ void draw(int64_t rows, int64_t V, const float* logits, const double* uniforms, 
     });
 }
 
-// log p of each row's target and, if it is asked for, the entropy of the row; if it is to be kept, the gradient of -log p takes the logits'
-// place: the chances, less 1 at the target.
+// log p of each row's target and, if it is asked for, the entropy of the row; if it is to be kept, the gradient of -log p
+// takes the logits' place: the chances, less 1 at the target.
 void judge(int64_t rows, int64_t V, void* logits, int64_t bf16, const int64_t* targets, float* found, float* entropy,
            int64_t keep, int64_t threads) {
     if (bf16) judge_rows(rows, V, static_cast<bfloat*>(logits), targets, found, entropy, int(keep), int(threads));

@@ -202,9 +202,8 @@ class NativeBatch:
         rows = torch.tensor(copies)
         if len(places) < len(prompts):
             used = -(-longest // PANEL)
-            for row in reversed(
-                range(len(prompts))
-            ):  # nobody's place is after his own: what is read is not yet written
+            # Nobody copies from a place after his own: from the last on, what is read is not yet written.
+            for row in reversed(range(len(prompts))):
                 if copies[row] != row:
                     self.keys[:, row, :used] = self.keys[:, copies[row], :used]
                     self.values[:, row, :, :longest] = self.values[:, copies[row], :, :longest]
